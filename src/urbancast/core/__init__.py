@@ -1,0 +1,1 @@
+"""Types every layer shares: no input, no output."""

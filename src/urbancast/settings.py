@@ -1,0 +1,30 @@
+"""The environment, read once; every field works offline on a laptop."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Deployment settings, each `URBANCAST_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="URBANCAST_", extra="ignore")
+
+    lake: str = str(Path.home() / ".urbancast" / "lake")
+    products: str = ""  # folders of further products, separated by os.pathsep
+    engine: str = "local"  # local | pool | tcp://scheduler:8786
+    host: str = "127.0.0.1"
+    port: int = 8000
+    basemap: str = ""  # URL of a PMTiles file; none by default
+    portal_hosts: str = ""  # further hosts the portals may ask, separated by commas
+    poll_seconds: float = 1.0  # how often the API looks at `serving`
+    log_level: str = "INFO"
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings()
