@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import dataframely as dy
@@ -115,9 +116,7 @@ class Forecasts(dy.Schema):
 
     @dy.rule()
     def quantiles_ordered(cls) -> pl.Expr:
-        return pl.all_horizontal(
-            pl.col(low) <= pl.col(high) for low, high in zip(QUANTILE_COLUMNS, QUANTILE_COLUMNS[1:], strict=False)
-        )
+        return pl.all_horizontal(pl.col(low) <= pl.col(high) for low, high in pairwise(QUANTILE_COLUMNS))
 
 
 class Releases(dy.Schema):
