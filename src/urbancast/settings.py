@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     port: int = 8000
     basemap: str = ""  # URL of a PMTiles file; none by default
     portal_hosts: str = ""  # further hosts the portals may ask, separated by commas
+    socrata_token: str = ""  # app token of Socrata portals; none by default
     poll_seconds: float = 1.0  # how often the API looks at `serving`
     log_level: str = "INFO"
 

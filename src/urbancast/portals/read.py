@@ -1,0 +1,129 @@
+"""Bytes to a native polars frame, by media type: columns and values as the source wrote them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import polars as pl
+
+from urbancast.core.errors import PortalError
+from urbancast.portals import encoding, media, open_meteo, shapes
+from urbancast.portals.fetched import Fetched
+
+
+def frame(payload: bytes, media_type: str) -> pl.DataFrame:
+    """Native frame; text formats keep every value as text, JSON keeps its own types, shapes add WKB ``geometry``.
+
+    PortalError when the bytes are not what they claim to be (a web page, a cut file).
+    """
+    if media.looks_like_html(payload):
+        raise PortalError(f"portal: expected {media_type}, found a web page; ask again later or check the address")
+    media_type = media_type or media.sniff(payload)
+    reader = _READERS.get(media_type)
+    if reader is None:
+        raise PortalError(f"portal: expected one of {', '.join(_READERS)}, found {media_type!r}; name another format")
+    try:
+        return reader(payload)
+    except (ValueError, zipfile.BadZipFile, pl.exceptions.PolarsError, shapes.ShapeError, OSError) as error:
+        raise PortalError(
+            f"portal: expected readable {media_type}, found {len(payload)} bytes that are not ({error}); ask again",
+        ) from error
+
+
+def native(fetched: Fetched) -> pl.DataFrame:
+    """Native frame of one answer; forecasts get when they were issued from when they were fetched."""
+    media_type = fetched.media or media.sniff(fetched.payload)
+    table = frame(fetched.payload, media_type)
+    if media_type != media.OPEN_METEO:
+        return table
+    return open_meteo.issued(table, fetched.fetched_at, is_forecast=not fetched.url.endswith("/archive"))
+
+
+def rows(payload: bytes, media_type: str) -> int:
+    """Number of rows the bytes hold."""
+    if media_type == media.PARQUET:
+        return _parquet_rows(payload)
+    return frame(payload, media_type).height
+
+
+def _parquet_rows(payload: bytes) -> int:
+    try:
+        return pl.scan_parquet(io.BytesIO(payload)).select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PortalError(f"portal: expected parquet, found {len(payload)} bytes that are not; ask again") from error
+
+
+def _csv(payload: bytes) -> pl.DataFrame:
+    codec = encoding.encoding_of(payload)
+    text = payload.decode(codec).removeprefix("\ufeff")
+    if not text.strip():
+        return pl.DataFrame()
+    dialect = encoding.dialect_of(text, codec)
+    header, _, body = text.partition("\n")
+    names = encoding.names_of(header.rstrip("\r"), dialect.header_delimiter)
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"columns named twice: {', '.join(twice)}")
+    if not body.strip():
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    return pl.read_csv(
+        io.BytesIO(body.encode()),
+        separator=dialect.delimiter,
+        has_header=False,
+        new_columns=names,
+        schema=dict.fromkeys(names, pl.String),
+        infer_schema=False,
+    )
+
+
+def _json(payload: bytes) -> pl.DataFrame:
+    start = payload[:64].lstrip()
+    if start.startswith(b"["):
+        return _typed(pl.read_json(io.BytesIO(payload), infer_schema_length=None))
+    document: dict[str, Any] = orjson.loads(payload)
+    if document.get("type") == "FeatureCollection":
+        return shapes.from_geojson(document)
+    if isinstance(document.get("results"), list):
+        return _typed(pl.DataFrame(document["results"], infer_schema_length=None))
+    if isinstance(document.get("hourly"), dict):
+        return open_meteo.table(payload)
+    raise ValueError(f"a JSON object with {', '.join(sorted(document)[:8])}: no rows in it")
+
+
+def _geojson(payload: bytes) -> pl.DataFrame:
+    return shapes.from_geojson(orjson.loads(payload))
+
+
+def _zip(payload: bytes) -> pl.DataFrame:
+    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+        if any(name.lower().endswith(".shp") for name in names):
+            return shapes.from_shapefile(payload)
+        inner = [(name, media.of("", name)) for name in names if media.of("", name) in _READERS]
+        if len(inner) != 1:
+            raise ValueError(f"expected one table in the zip, found {', '.join(names) or 'nothing'}")
+        return _READERS[inner[0][1]](archive.read(inner[0][0]))
+
+
+def _parquet(payload: bytes) -> pl.DataFrame:
+    return _typed(pl.read_parquet(io.BytesIO(payload)))
+
+
+def _typed(native: pl.DataFrame) -> pl.DataFrame:
+    """Columns that hold nothing at all become text, so that every column has a type to parse."""
+    return native.with_columns(pl.col(pl.Null).cast(pl.String)) if native.width else native
+
+
+_READERS: dict[str, Callable[[bytes], pl.DataFrame]] = {
+    media.JSON: _json,
+    media.OPEN_METEO: open_meteo.table,
+    media.GEOJSON: _geojson,
+    media.CSV: _csv,
+    media.PARQUET: _parquet,
+    media.SHAPEFILE: _zip,
+    media.ZIP: _zip,
+}
