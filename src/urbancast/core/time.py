@@ -86,3 +86,16 @@ def local_hour_of_week(time_column: str, tz: str) -> pl.Expr:
     """0 (Monday 00:00 local) … 167, Int16, of a UTC time column."""
     local = pl.col(time_column).dt.convert_time_zone(tz)
     return ((local.dt.weekday().cast(pl.Int16) - 1) * 24 + local.dt.hour().cast(pl.Int16)).cast(pl.Int16)
+
+
+def local_clock(time: pl.Expr, tz: str, *, days: int, hour: int) -> pl.Expr:
+    """UTC instant of ``hour`` o'clock in ``tz``, ``days`` local days after the local day of a UTC ``time``."""
+    day = time.dt.convert_time_zone(tz).dt.date().cast(pl.Datetime("us"))
+    return from_local(day + pl.duration(days=days, hours=hour), tz)
+
+
+def from_local(naive: pl.Expr, tz: str) -> pl.Expr:
+    """UTC instant of a naive local time; twice there: the earlier; skipped by the clock: one hour later."""
+    there = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+    later = (naive + pl.duration(hours=1)).dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(there, later).dt.convert_time_zone("UTC").cast(UTC_US)

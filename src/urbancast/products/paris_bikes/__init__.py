@@ -1,0 +1,1 @@
+"""Bicycles an hour past the counters of Paris."""
