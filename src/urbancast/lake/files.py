@@ -1,0 +1,125 @@
+"""Bytes under the lake's URL: put is atomic, so a reader sees all of a file or none of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from uuid import uuid4
+
+from urbancast.core.errors import ContractError, NotReadyError
+
+
+class Files(Protocol):
+    """Bytes by their path relative to the lake."""
+
+    def put(self, path: str, payload: bytes) -> None:
+        """Write all bytes at once, replacing what was there."""
+
+    def get(self, path: str) -> bytes:
+        """Bytes at a path; NotReadyError when there are none."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there are bytes at a path."""
+
+    def list(self, path: str = "") -> list[str]:
+        """Paths of all files below a folder, sorted, relative to the lake."""
+
+
+def open_files(url: str) -> Files:
+    """Files of a local folder or of an ``s3://bucket/prefix`` URL."""
+    return ObjectFiles(url) if "://" in url else FolderFiles(Path(url))
+
+
+def _inside(path: str) -> PurePosixPath:
+    relative = PurePosixPath(path)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise ContractError(f"files.path: expected a path inside the lake, found {path!r}; write it without '..'")
+    return relative
+
+
+class FolderFiles:
+    """Files of a local folder; a put is a temporary file renamed."""
+
+    def __init__(self, root: Path) -> None:
+        """Keep the folder; it is created at the first put."""
+        self.root = root
+
+    def put(self, path: str, payload: bytes) -> None:
+        """Write all bytes at once, replacing what was there."""
+        target = self.root / _inside(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{uuid4().hex}.part")
+        with draft.open("wb") as handle:
+            handle.write(payload)
+            handle.flush()
+            os.fsync(handle.fileno())
+        draft.replace(target)
+
+    def get(self, path: str) -> bytes:
+        """Bytes at a path; NotReadyError when there are none."""
+        try:
+            return (self.root / _inside(path)).read_bytes()
+        except FileNotFoundError as error:
+            raise NotReadyError(f"files: expected bytes at {path}, found none; write them first") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there are bytes at a path."""
+        return (self.root / _inside(path)).is_file()
+
+    def list(self, path: str = "") -> list[str]:
+        """Paths of all files below a folder, sorted, relative to the lake."""
+        folder = self.root / _inside(path)
+        found = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".part"))
+        return sorted(p.relative_to(self.root).as_posix() for p in found)
+
+
+class ObjectFiles:
+    """Files of an object store; a put of one object is atomic there."""
+
+    def __init__(self, url: str) -> None:
+        """Open by the environment alone (AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL, …)."""
+        self._store, self._root = _object_store(url)
+
+    def put(self, path: str, payload: bytes) -> None:
+        """Write all bytes at once, replacing what was there."""
+        with self._store.open_output_stream(self._at(path)) as stream:
+            stream.write(payload)
+
+    def get(self, path: str) -> bytes:
+        """Bytes at a path; NotReadyError when there are none."""
+        try:
+            with self._store.open_input_stream(self._at(path)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError as error:
+            raise NotReadyError(f"files: expected bytes at {path}, found none; write them first") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether there are bytes at a path."""
+        return bool(self._store.get_file_info(self._at(path)).is_file)
+
+    def list(self, path: str = "") -> list[str]:
+        """Paths of all files below a folder, sorted, relative to the lake."""
+        from pyarrow.fs import FileSelector
+
+        found = self._store.get_file_info(FileSelector(self._at(path), recursive=True, allow_not_found=True))
+        return sorted(str(info.path)[len(self._root) + 1 :] for info in found if info.is_file)
+
+    def _at(self, path: str) -> str:
+        relative = _inside(path).as_posix()
+        return self._root if relative == "." else f"{self._root}/{relative}"
+
+
+def _object_store(url: str) -> tuple[Any, str]:
+    from pyarrow.fs import FileSystem, S3FileSystem
+
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"s3", "s3a"}:
+        store, root = FileSystem.from_uri(url)
+        return store, root.rstrip("/")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    options: dict[str, Any] = {}
+    if endpoint:
+        options = {"endpoint_override": endpoint.partition("://")[2], "scheme": endpoint.partition("://")[0]}
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return S3FileSystem(region=region, **options), rest.rstrip("/")

@@ -1,0 +1,80 @@
+"""Which rows of a report are new: the rule of `observations`, without I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+KEY = ["place", "measure", "time", "draw"]
+TICK = timedelta(microseconds=1)
+_SAME_FETCH = timedelta(seconds=1)  # a version this close after the fetch is an answer to it
+
+
+def first_versions(told: pl.DataFrame, *, fetched_at: datetime, first_contact: datetime) -> pl.DataFrame:
+    """The report with the instant each version may be used from: KEY, value, available_at, availability.
+
+    Sorted by key and available_at; of versions that fall on one instant the last stays.
+    """
+    rows = told.sort(*KEY, "available_at")
+    declared = pl.col("available_at")
+    seen = pl.when(pl.col("time") < fetched_at).then(pl.lit(fetched_at)).otherwise(declared)
+    is_old = declared < first_contact
+    at = pl.when(is_old).then(declared).when(_is_first(KEY)).then(seen).otherwise(pl.max_horizontal(declared, seen))
+    rows = rows.with_columns(at.alias("_at"), _is_declared=is_old | (at != fetched_at))
+    rows = rows.filter(_is_last([*KEY, "_at"]))
+    return rows.select(*KEY, "value", available_at="_at", availability=_label("_is_declared"))
+
+
+def revisions(proposed: pl.DataFrame, known: pl.DataFrame, *, fetched_at: datetime) -> pl.DataFrame:
+    """Rows to write: versions after the newest known one that differ from it, and corrections of it.
+
+    Each version is compared with the one before; a version not after the newest known one counts only
+    where it is the report's last word and differs: it corrects from the fetch on.
+    """
+    newest = (
+        known.sort("available_at")
+        .group_by(KEY, maintain_order=True)
+        .agg(pl.col("value").last().alias("_value"), pl.col("available_at").last().alias("_newest"))
+    )
+    rows = (
+        proposed.join(newest, on=KEY, how="left", maintain_order="left")
+        if newest.height
+        else proposed.with_columns(_value=pl.lit(None, pl.Float64), _newest=pl.lit(None, pl.Datetime("us", "UTC")))
+    )
+    is_later = pl.col("_newest").is_null() | (pl.col("available_at") > pl.col("_newest"))
+    before = pl.when(_is_first(KEY)).then(pl.col("_value")).otherwise(pl.col("value").shift(1))
+    later = rows.filter(is_later).filter(pl.col("value").ne_missing(before))
+    settled = rows.filter(_is_last(KEY)).filter(~is_later, pl.col("value").ne_missing(pl.col("_value")))
+    return pl.concat([later.select(proposed.columns), _corrections(settled, known, fetched_at)])
+
+
+def _corrections(settled: pl.DataFrame, known: pl.DataFrame, fetched_at: datetime) -> pl.DataFrame:
+    """Last words about settled keys, seen at the fetch, where they differ from what was known then."""
+    columns = [*KEY, "value", "available_at", "availability"]
+    if settled.is_empty():
+        return settled.select(columns)
+    can_see = pl.col("time") < fetched_at
+    at = pl.when(can_see).then(pl.lit(fetched_at)).otherwise("available_at")
+    rows = settled.with_columns(available_at=at, _is_declared=~can_see).drop("_value", "_newest")
+    then = known.join(rows.select(*KEY, _at="available_at"), on=KEY, how="inner")
+    then = then.filter(pl.col("available_at") < pl.col("_at") + _SAME_FETCH).sort("available_at")
+    then = then.group_by(KEY).agg(
+        pl.col("value").last().alias("_value"), pl.col("available_at").last().alias("_newest")
+    )
+    rows = rows.join(then, on=KEY, how="left").filter(pl.col("value").ne_missing(pl.col("_value")))
+    after = pl.max_horizontal("available_at", pl.col("_newest") + TICK)
+    return rows.with_columns(available_at=after, availability=_label("_is_declared")).select(columns)
+
+
+def _is_first(columns: list[str]) -> pl.Expr:
+    """Whether a row is the first of its group in a frame sorted by the columns."""
+    return pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in columns)
+
+
+def _is_last(columns: list[str]) -> pl.Expr:
+    return pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(-1)) for c in columns)
+
+
+def _label(is_declared: str) -> pl.Expr:
+    return pl.when(is_declared).then(pl.lit("declared")).otherwise(pl.lit("seen"))
