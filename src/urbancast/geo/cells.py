@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import shapely
@@ -20,18 +20,20 @@ from scipy.spatial import ConvexHull
 from shapely.geometry import MultiPolygon, Point, Polygon
 
 from urbancast.core.errors import ContractError
-from urbancast.geo.metric import Floats, Plane
+from urbancast.geo.metric import Floats, Plane, as_points
 from urbancast.geo.outline import as_multipolygon
 
 Shape = Polygon | MultiPolygon
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 TOLERANCE = 0.005  # relative error of any cell's area at which the weights are good enough
 _STEPS = 80
 _FAR = 30.0  # radius of the ring of guard sites, in domain sizes: bounds every cell, touches no domain
 _APART = 1e-4  # least distance of two sites, in domain sizes
 
 
-def power_cells(lat: Sequence[float], lon: Sequence[float], area_km2: Sequence[float], outline: MultiPolygon) -> list[Shape]:
+def power_cells(
+    lat: Sequence[float], lon: Sequence[float], area_km2: Sequence[float], outline: MultiPolygon
+) -> list[Shape]:
     """Disjoint cells in degrees, one a place in the given order, that fill the outline with areas in proportion.
 
     Areas hold within 5 % of each other after scaling to their outline part. A schematic: cells do not
@@ -39,7 +41,9 @@ def power_cells(lat: Sequence[float], lon: Sequence[float], area_km2: Sequence[f
     """
     area_m2 = np.asarray(area_km2, dtype=np.float64) * 1e6
     if not (np.isfinite(area_m2).all() and (area_m2 > 0).all()):
-        raise ContractError("area_km2: expected a positive area for every place, found none or zero; complete the places")
+        raise ContractError(
+            "area_km2: expected a positive area for every place, found none or zero; complete the places"
+        )
     lons, lats = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
     plane = Plane.around(outline) if not outline.is_empty else Plane(float(lons.mean()), float(lats.mean()))
     sites = plane.to_metres(lons, lats)
@@ -67,8 +71,8 @@ def _domains(outline: MultiPolygon, sites: Floats, area_m2: Floats) -> list[tupl
     if not parts:
         return []
     reach_m = np.sqrt(area_m2 / np.pi)
-    for i, point in enumerate(shapely.points(sites)):
-        gaps = shapely.distance(parts, point)
+    for i, site in enumerate(sites):
+        gaps = shapely.distance(parts, Point(site))
         if gaps.min() <= reach_m[i]:
             members[int(gaps.argmin())].append(i)
     homes = {i: k for k, held in enumerate(members) for i in held}
@@ -87,7 +91,7 @@ def _fill(domain: Shape, sites: Floats, area_m2: Floats) -> list[Shape]:
         return [domain]
     west, south, east, north = domain.bounds
     origin, size = np.array([west, south]), max(east - west, north - south)
-    unit = cast("Shape", shapely.transform(domain, lambda c: (c - origin) / size))
+    unit = shapely.transform(domain, lambda c: (c - origin) / size)
     shapely.prepare(unit)
     points = _spread(_inside((sites - origin) / size, unit))
     goal = area_m2 / area_m2.sum() * unit.area
@@ -182,7 +186,7 @@ def _cells(simplices: Ints, facets: Ints, centres: Floats, n: int) -> NDArray[np
     corner = centres[np.repeat(facets, 3)]
     keep = site < n
     order = np.argsort(site[keep], kind="stable")
-    around = shapely.multipoints(shapely.points(corner[keep][order]), indices=site[keep][order], out=_nothing(n))
+    around = shapely.multipoints(as_points(corner[keep][order]), indices=site[keep][order], out=_nothing(n))
     return cast("NDArray[np.object_]", shapely.convex_hull(around))
 
 
@@ -197,11 +201,13 @@ def _coupling(hull: ConvexHull, is_lower: NDArray[np.bool_], centres: Floats, po
     n = len(points)
     facet = np.repeat(np.arange(len(hull.simplices)), 3)
     other = hull.neighbors.ravel()
-    ends = np.stack([hull.simplices[:, [1, 2]], hull.simplices[:, [0, 2]], hull.simplices[:, [0, 1]]], axis=1).reshape(-1, 2)
+    ends = np.stack([hull.simplices[:, [1, 2]], hull.simplices[:, [0, 2]], hull.simplices[:, [0, 1]]], axis=1).reshape(
+        -1, 2
+    )
     keep = (facet < other) & is_lower[facet] & is_lower[other] & (ends < n).all(axis=1)
     borders = shapely.linestrings(np.stack([centres[facet[keep]], centres[other[keep]]], axis=1))
     length = shapely.length(shapely.intersection(borders, domain))
     i, j = ends[keep].T
     coupling = np.zeros((n, n))
     np.add.at(coupling, (i, j), length / (2 * np.hypot(*(points[i] - points[j]).T)))
-    return cast("Floats", coupling + coupling.T)
+    return coupling + coupling.T

@@ -14,7 +14,7 @@ from urbancast.geo.index import ZoneIndex
 from urbancast.geo.metric import distance_m
 
 LANDMARK = "landmark"
-_APOSTROPHES = str.maketrans("", "", "'’‘ʼ`´")
+_APOSTROPHES = str.maketrans("", "", "'’‘`\u00b4\u02bc")
 _SAME_SPOT_M = 3_000.0  # a landmark and a place of the same name this near are one answer
 
 
@@ -37,7 +37,9 @@ class Hit:
 class Gazetteer:
     """Full-text index in memory (SQLite FTS5), safe to share between threads."""
 
-    def __init__(self, places: pl.DataFrame, landmarks: pl.DataFrame | None = None, *, index: ZoneIndex | None = None) -> None:
+    def __init__(
+        self, places: pl.DataFrame, landmarks: pl.DataFrame | None = None, *, index: ZoneIndex | None = None
+    ) -> None:
         """Index a places table and landmarks (name, lat, lon); ``index`` tells which real zone holds a landmark."""
         self._places = _place_hits(places)
         self._hits = self._places + _landmark_hits(landmarks, index)
@@ -45,7 +47,9 @@ class Gazetteer:
         self._ids = {fold(hit.place or ""): row for row, hit in enumerate(self._places)}
         self._lock = threading.Lock()
         self._words = sqlite3.connect(":memory:", check_same_thread=False)
-        self._words.execute("CREATE VIRTUAL TABLE words USING fts5(text, tokenize='unicode61 remove_diacritics 2', prefix='2 3')")
+        self._words.execute(
+            "CREATE VIRTUAL TABLE words USING fts5(text, tokenize='unicode61 remove_diacritics 2', prefix='2 3')"
+        )
         self._words.executemany(
             "INSERT INTO words(rowid, text) VALUES (?, ?)", [(i, _words_of(hit)) for i, hit in enumerate(self._hits)]
         )

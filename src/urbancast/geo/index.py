@@ -12,7 +12,7 @@ from scipy import ndimage
 from shapely.geometry import MultiPolygon, Polygon
 
 from urbancast.core.errors import ContractError
-from urbancast.geo.metric import Floats, Plane
+from urbancast.geo.metric import Floats, Plane, as_points
 
 Ints = NDArray[np.int64]
 Shapes = NDArray[np.object_]
@@ -49,7 +49,9 @@ class ZoneIndex:
         """Position in ``places`` of each point's zone, -1 outside; shape (n,)."""
         x, y = _numbers(lon), _numbers(lat)
         if x.shape != y.shape:
-            raise ContractError(f"points: expected as many longitudes as latitudes, found {len(x)} and {len(y)}; pair them")
+            raise ContractError(
+                f"points: expected as many longitudes as latitudes, found {len(x)} and {len(y)}; pair them"
+            )
         cell = self._grid.cell(x, y)
         found = self._raster.take(cell).astype(np.int64)
         unsure = np.flatnonzero(found == _MIXED)
@@ -63,7 +65,7 @@ class ZoneIndex:
         lost = np.flatnonzero((found == _OUTSIDE) & np.isfinite(x) & np.isfinite(y))
         if len(lost) and len(self.places):
             plane, tree, flat = self._flat
-            points = shapely.points(plane.to_metres(x[lost], y[lost]))
+            points = as_points(plane.to_metres(x[lost], y[lost]))
             at, zone = tree.query(points, predicate="dwithin", distance=limit_m)
             gap = shapely.distance(points[at], flat[zone])
             order = np.lexsort((zone, gap, at))
@@ -191,7 +193,9 @@ def _merged(places: pl.DataFrame) -> tuple[list[str], Shapes]:
     by_id: dict[str, list[shapely.Geometry]] = {}
     for place, shape in zip(ids, shapes, strict=True):
         if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty:
-            raise ContractError(f"geometry of {place!r}: expected a polygon, found {shape and shape.geom_type}; index zones only")
+            raise ContractError(
+                f"geometry of {place!r}: expected a polygon, found {shape and shape.geom_type}; index zones only"
+            )
         by_id.setdefault(place, []).append(shape)
     names = sorted(by_id)
     merged = np.empty(len(names), dtype=object)

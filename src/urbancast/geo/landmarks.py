@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from urbancast.core.errors import ContractError
+from urbancast.geo import rows
 
 SCHEMA = {"name": pl.String, "lat": pl.Float64, "lon": pl.Float64}
 
@@ -17,11 +17,7 @@ def read(folder: Path) -> pl.DataFrame:
     path = folder / "landmarks.csv"
     if not path.exists():
         return pl.DataFrame(schema=SCHEMA)
-    rows = pl.read_csv(path, schema_overrides=SCHEMA)
-    missing = [name for name in SCHEMA if name not in rows.columns]
-    if missing:
-        raise ContractError(f"{path.name}: expected columns {', '.join(SCHEMA)}, found {', '.join(rows.columns)}; add {', '.join(missing)}")
-    return rows.select(list(SCHEMA))
+    return rows.read(path, SCHEMA).select(list(SCHEMA))
 
 
 def to_geojson(landmarks: pl.DataFrame) -> dict[str, Any]:

@@ -24,8 +24,13 @@ def distance_m(lon: ArrayLike, lat: ArrayLike, *, to_lon: ArrayLike, to_lat: Arr
     return found
 
 
+def as_points(xy: Floats) -> NDArray[np.object_]:
+    """Points of coordinates of shape (n, 2); shape (n,)."""
+    return np.asarray(shapely.points(xy), dtype=object)
+
+
 def to_metres(lon: ArrayLike, lat: ArrayLike, *, centre: tuple[float, float] | None = None) -> Floats:
-    """East and north in metres of a local equal-area plane; shape (n, 2). ``centre`` is (lon, lat), by default the mean."""
+    """East and north in metres of a local equal-area plane; shape (n, 2). ``centre``: (lon, lat), else the mean."""
     lons, lats = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
     at = centre or (float(np.mean(lons)), float(np.mean(lats)))
     return Plane(*at).to_metres(lons, lats)

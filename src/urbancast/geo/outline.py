@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon, mapping
 
 from urbancast.core.errors import ContractError
+from urbancast.geo import rows
 
 SCHEMA = {"part": pl.String, "lat": pl.Float64, "lon": pl.Float64}
 
@@ -19,30 +21,26 @@ def read(folder: Path) -> MultiPolygon:
     path = folder / "outline.csv"
     if not path.exists():
         return MultiPolygon()
-    rows = read_rings(path, SCHEMA)
-    parts = [Polygon(ring.select("lon", "lat").to_numpy()) for _, ring in rows.group_by("part", maintain_order=True)]
+    vertices = read_rings(path, SCHEMA)
+    parts = [
+        Polygon(ring.select("lon", "lat").to_numpy()) for _, ring in vertices.group_by("part", maintain_order=True)
+    ]
     return as_multipolygon(shapely.union_all([make_polygonal(part) for part in parts]))
 
 
-def read_rings(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
-    """Rows of a CSV of vertices with exactly the schema's columns; a part of fewer than three is refused by name."""
-    rows = pl.read_csv(path, schema_overrides=schema)
-    missing = [name for name in schema if name not in rows.columns]
-    if missing:
-        raise ContractError(
-            f"{path.name}: expected columns {', '.join(schema)}, found {', '.join(rows.columns)}; "
-            f"add {', '.join(missing)}"
-        )
-    rows = rows.select(list(schema))
+def read_rings(path: Path, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    """Vertices of a CSV by part; a ring of fewer than three, or a line of fewer than two, is refused by name."""
+    vertices = rows.read(path, schema).select(list(schema))
     is_line = pl.col("kind") == "line" if "kind" in schema else pl.lit(value=False)
     needed = pl.when(is_line.first()).then(2).otherwise(3)
-    short = rows.group_by("part", maintain_order=True).agg(n=pl.len(), needed=needed).filter(pl.col("n") < pl.col("needed"))
+    counted = vertices.group_by("part", maintain_order=True).agg(n=pl.len(), needed=needed)
+    short = counted.filter(pl.col("n") < pl.col("needed"))
     if short.height:
         raise ContractError(
             f"{path.name}: expected at least three vertices a ring (two a line), found {short['n'][0]} "
             f"in part {short['part'][0]!r}; complete or remove it"
         )
-    return rows
+    return vertices
 
 
 def make_polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon:

@@ -18,9 +18,9 @@ from urbancast.core.errors import ContractError
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import Product
 from urbancast.core.time import UTC_US
-from urbancast.geo import outline
+from urbancast.geo import outline, rows
 from urbancast.geo.cells import power_cells
-from urbancast.geo.metric import Floats, Plane
+from urbancast.geo.metric import Floats, Plane, as_points
 
 FACTS = {
     "place": pl.String,
@@ -49,25 +49,22 @@ ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)  # places whose source gives no date h
 
 def read(path: Path) -> pl.DataFrame:
     """Facts of ``places.csv``: place, name, part_of, lat, lon, area_km2, and any further column; ids unique."""
-    rows = pl.read_csv(path, schema_overrides=FACTS)
-    missing = [name for name in ("place", "name", "lat", "lon") if name not in rows.columns]
-    if missing:
-        raise ContractError(
-            f"{path.name}: expected columns {', '.join(FACTS)}, found {', '.join(rows.columns)}; add {', '.join(missing)}"
-        )
-    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in FACTS.items() if name not in rows.columns]
-    rows = rows.with_columns(absent)
-    repeated = rows.filter(pl.col("place").is_duplicated())["place"].unique(maintain_order=True).to_list()
+    table = rows.read(path, FACTS, optional=("part_of", "area_km2"))
+    repeated = table.filter(pl.col("place").is_duplicated())["place"].unique(maintain_order=True).to_list()
     if repeated:
-        raise ContractError(f"{path.name}.place: expected one row an id, found {repeated[0]!r} repeated; merge its rows")
-    empty = rows.filter(pl.any_horizontal(pl.col("place", "name", "lat", "lon").is_null()))
+        raise ContractError(
+            f"{path.name}.place: expected one row an id, found {repeated[0]!r} repeated; merge its rows"
+        )
+    empty = table.filter(pl.any_horizontal(pl.col("place", "name", "lat", "lon").is_null()))
     if empty.height:
-        raise ContractError(f"{path.name}: expected place, name, lat and lon in every row, found {empty.row(0)}; fill it")
-    return rows.select(*FACTS, pl.exclude(*FACTS))
+        raise ContractError(
+            f"{path.name}: expected place, name, lat and lon in every row, found {empty.row(0)}; fill it"
+        )
+    return table
 
 
 def schematic(product: Product) -> pl.DataFrame:
-    """Places table (without product and run) of a product's folder: area-true power cells for zones, points for sites."""
+    """Places table (without product and run) of a product's folder: power cells for zones, points for sites."""
     facts = read(product.folder / "places.csv")
     if product.place_kind is PlaceKind.ZONE:
         area = facts["area_km2"].fill_null(0.0).to_list()
@@ -75,7 +72,7 @@ def schematic(product: Product) -> pl.DataFrame:
             power_cells(facts["lat"].to_list(), facts["lon"].to_list(), area, outline.read(product.folder))
         )
     else:
-        shapes = list(shapely.points(facts["lon"].to_numpy(), facts["lat"].to_numpy()))
+        shapes = list(as_points(facts.select("lon", "lat").to_numpy()))
     extra = [name for name in facts.columns if name not in FACTS]
     attributes = [_json(row) for row in facts.select(extra).iter_rows(named=True)] if extra else ["{}"] * facts.height
     return facts.with_columns(
@@ -111,18 +108,20 @@ def from_features(
 ) -> Boundaries:
     """Places table of real boundaries, one row an id, sorted by id.
 
-    ``features``: ``geometry`` (WKB, or GeoJSON or WKT text; degrees) and properties. ``columns`` names the
-    property for ``place``, and optionally ``name``, ``part_of``; all properties named neither go to attributes
-    by ``columns["attributes.<name>"]``.
+    ``features``: ``geometry`` (WKB, or GeoJSON or WKT text; degrees) and one column a property. ``columns`` names
+    the property for ``place`` and, if any, ``name`` (else the id), ``part_of`` and ``attributes.<key>``.
     """
     _check_columns(features, columns)
     shapes, repaired, refused = _shapes(features, columns["place"], kind)
     ids = features[columns["place"]].cast(pl.String).to_list()
-    rows_of: dict[str, list[int]] = {}
+    features_of: dict[str, list[int]] = {}
     for row in shapes:
-        rows_of.setdefault(ids[row], []).append(row)
-    united = {place: shapely.union_all([shapes[row] for row in rows_of[place]]) for place in sorted(rows_of)}
-    records = [_record(place, shape, columns, features.row(rows_of[place][0], named=True)) for place, shape in united.items()]
+        features_of.setdefault(ids[row], []).append(row)
+    united = {place: shapely.union_all([shapes[row] for row in features_of[place]]) for place in sorted(features_of)}
+    records = [
+        _record(place, shape, columns, features.row(features_of[place][0], named=True))
+        for place, shape in united.items()
+    ]
     table = pl.DataFrame(records, schema={name: SCHEMA[name] for name in _RECORD}).with_columns(
         area_km2=pl.Series(areas_km2(list(united.values())), dtype=pl.Float64),
         kind=pl.lit(str(kind)),
@@ -132,7 +131,7 @@ def from_features(
     )
     return Boundaries(
         places=table.select(list(SCHEMA)),
-        merged={place: len(rows) for place, rows in sorted(rows_of.items()) if len(rows) > 1},
+        merged={place: len(found) for place, found in sorted(features_of.items()) if len(found) > 1},
         repaired=tuple(sorted({ids[row] for row in repaired})),
         refused=tuple(refused),
     )
@@ -207,9 +206,14 @@ def _decode(geometry: pl.Series) -> list[Any]:
     if geometry.dtype == pl.Binary:
         return list(shapely.from_wkb(geometry.to_numpy()))
     if geometry.dtype != pl.String:
-        raise ContractError(f"boundaries.geometry: expected WKB bytes or text, found {geometry.dtype}; convert it to WKB")
+        raise ContractError(
+            f"boundaries.geometry: expected WKB bytes or text, found {geometry.dtype}; convert it to WKB"
+        )
     texts = geometry.to_list()
-    return [None if t is None else shapely.from_geojson(t) if t.lstrip().startswith("{") else shapely.from_wkt(t) for t in texts]
+    return [
+        None if t is None else shapely.from_geojson(t) if t.lstrip().startswith("{") else shapely.from_wkt(t)
+        for t in texts
+    ]
 
 
 def _is_polygonal(shape: Any) -> bool:

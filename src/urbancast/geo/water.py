@@ -17,7 +17,7 @@ KINDS = ("line", "area")
 
 
 def read(folder: Path) -> pl.DataFrame:
-    """Water as name, kind (``line`` or ``area``), geometry (WKB, degrees) from ``water.csv``; empty without the file."""
+    """Water as name, kind (``line`` or ``area``), geometry (WKB, degrees) of ``water.csv``; empty without it."""
     empty = pl.DataFrame(schema={"name": pl.String, "kind": pl.String, "geometry": pl.Binary})
     path = folder / "water.csv"
     if not path.exists():
