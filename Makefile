@@ -30,7 +30,7 @@ WEB_BUILT := src/urbancast/web/index.html
 WEB_CONFIG := $(wildcard web/*.html web/*.json web/*.ts web/*.js web/*.mjs)
 WEB_SOURCES := $(WEB_CONFIG) $(shell find web/src web/public -type f -o -type d 2>/dev/null | tr ' ' '?')
 
-say = printf '\033[36m·\033[0m %s\n' "$(1)"
+say = printf '· %s\n' "$(1)"
 
 help: ## show this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
