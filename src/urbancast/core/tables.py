@@ -25,14 +25,14 @@ class Raw(dy.Schema):
     product = dy.String(primary_key=True)
     source = dy.String(primary_key=True)
     sha256 = dy.String(primary_key=True)
-    query = dy.String(primary_key=True)  # JSON
+    query = dy.String(primary_key=True)  # JSON, the media type beside as `_media`
     layout = dy.String()
     url = dy.String()
     path = dy.String()
     provenance = dy.Enum(["sample", "extract", "live"])
     window_start = _time(nullable=True)
     window_end = _time(nullable=True)
-    fetched_at = _time()
+    fetched_at = _time(primary_key=True)  # the same bytes may come back after others
     rows_claimed = dy.Int64(nullable=True)
     rows_received = dy.Int64()
     licence = dy.String()

@@ -13,7 +13,7 @@ from urbancast.lake.store import Lake
 Severity = Literal["info", "warning", "critical"]
 
 
-def raise_alert(
+def open_alert(  # noqa: PLR0913 - one argument a column
     lake: Lake,
     product: str,
     *,

@@ -33,7 +33,7 @@ def add(lake: Lake, product: str, frame: pl.DataFrame, *, run: str, issued_at: d
     return lake.derive("forecasts", product, unknown, is_checked=True)
 
 
-def read(
+def read(  # noqa: PLR0913 - one argument a way to narrow
     lake: Lake,
     product: str,
     *,

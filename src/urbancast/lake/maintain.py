@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from urbancast.core.tables import MONTH_OF, TABLES
-from urbancast.lake.store import Lake
+from urbancast.lake.store import PARQUET, Lake
 
 KEPT = ("forecasts", "scores")  # their old files stay, so a past answer can be read as it was served
 RETENTION_HOURS = 30 * 24
@@ -47,7 +47,7 @@ def _compact(table: str, delta: DeltaTable, now: datetime) -> bool:
     """
     closed = [("month", "<", f"{now:%Y-%m}")] if table in KEPT and table in MONTH_OF else None
     try:
-        delta.optimize.compact(partition_filters=closed)
+        delta.optimize.compact(partition_filters=closed, writer_properties=PARQUET)
     except CommitFailedError:
         return False
     return True

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import polars as pl
 
 from urbancast.core.time import as_utc
 from urbancast.lake import contract, raw
-from urbancast.lake.revisions import KEY, TICK, first_versions, revisions
+from urbancast.lake.revisions import KEY, TICK, first_versions, revisions, vanished
 from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
 
 
-def add(
+def add(  # noqa: PLR0913 - one argument a fact of the pull
     lake: Lake,
     product: str,
     frame: pl.DataFrame,
@@ -21,6 +22,7 @@ def add(
     run: str,
     fetched_at: datetime,
     first_contact: datetime | None = None,
+    sparse: Collection[str] = (),
 ) -> int:
     """Add what the frame says anew; number of rows written, 0 where it only repeats what is known.
 
@@ -29,6 +31,8 @@ def add(
     keeps its time as `declared`; any other is `seen` at ``fetched_at``, save a later version in the frame
     that declares a later time of its own. A key that is known is compared with its newest known value.
     ``first_contact``: the product's first fetch by table ``raw``; before one, ``fetched_at``.
+    ``sparse``: measures whose known value becomes zero where the frame covers its time (a row of
+    measure ``covered``) and no longer names it.
     """
     seen_at = as_utc(fetched_at)
     contact = first_contact or raw.first_contact(lake, product) or seen_at
@@ -41,6 +45,7 @@ def add(
     def what_is_new(before: Snapshot) -> pl.DataFrame:
         known = before.scan(product=product, since=since, until=until).select(*KEY, "value", "available_at").collect()
         proposed = first_versions(told, fetched_at=seen_at, first_contact=as_utc(contact))
+        proposed = pl.concat([proposed, vanished(told, known, sparse)])
         new = revisions(proposed, known, fetched_at=seen_at)
         return new.with_columns(product=pl.lit(product), run=pl.lit(run))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 
 from urbancast.lake import contract
@@ -9,17 +11,17 @@ from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
 
 
-def add_once(lake: Lake, table: str, frame: pl.DataFrame, *, by: list[str] | None = None) -> int:
-    """Add the rows whose ``by`` (default: the table's key) is not in the table; number of rows written."""
+def add_once(lake: Lake, table: str, frame: pl.DataFrame) -> int:
+    """Add the rows whose key is not in the table; number of rows written."""
     checked = contract.check(table, frame)
-    columns = by or contract.key(table)
-
-    def unknown(before: Snapshot, rows: pl.DataFrame, product: str) -> pl.DataFrame:
-        known = before.scan(product=product).select(columns).unique().collect()
-        return rows.join(known, on=columns, how="anti", nulls_equal=True, maintain_order="left")
-
     written = 0
-    for (product,), rows in checked.group_by("product", maintain_order=True):
-        name = str(product)
-        written += lake.derive(table, name, lambda before, r=rows, n=name: unknown(before, r, n), is_checked=True)
+    for product in checked["product"].unique(maintain_order=True).to_list():
+        rows = checked.filter(pl.col("product") == product)
+        written += lake.derive(table, product, partial(_unknown, rows, product), is_checked=True)
     return written
+
+
+def _unknown(rows: pl.DataFrame, product: str, before: Snapshot) -> pl.DataFrame:
+    key = contract.key(before.table)
+    known = before.scan(product=product).select(key).collect()
+    return rows.join(known, on=key, how="anti", nulls_equal=True, maintain_order="left")

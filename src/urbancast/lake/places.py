@@ -34,7 +34,7 @@ def put(lake: Lake, product: str, frame: pl.DataFrame) -> int:
 
 
 def get(lake: Lake, product: str, *, at: datetime | None = None) -> pl.DataFrame:
-    """Places of the newest vintage, or those valid at an instant; one row a place, sorted by it."""
+    """Newest row of each place, or of each valid at an instant; sorted by place."""
     rows = lake.scan("places", product=product)
     if at is not None:
         is_valid = (pl.col("valid_from") <= at) & (pl.col("valid_to").is_null() | (pl.col("valid_to") > at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -34,7 +35,7 @@ class Page(Protocol):
     @property
     def url(self) -> str: ...  # noqa: D102
     @property
-    def query(self) -> dict[str, Any]: ...  # noqa: D102
+    def query(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def payload(self) -> bytes: ...  # noqa: D102
     @property
@@ -51,7 +52,7 @@ class Page(Protocol):
 
 @dataclass(frozen=True)
 class RawPage:
-    """One page as kept: its manifest row (``query`` parsed, ``media`` beside) and its bytes. Reads like a `Page`."""
+    """One page as kept: its manifest row (``query`` is JSON, ``media`` beside) and its bytes. Reads like a `Page`."""
 
     manifest: dict[str, Any]
     payload: bytes
@@ -64,7 +65,7 @@ class RawPage:
     @property
     def query(self) -> dict[str, Any]:
         """Query it answers."""
-        return dict(self.manifest["query"])
+        return dict(json.loads(self.manifest["query"]))
 
     @property
     def media(self) -> str:
@@ -94,7 +95,7 @@ class RawPage:
         return None if start is None or end is None else Window(start=start, end=end)
 
 
-def keep(
+def keep(  # noqa: PLR0913 - one argument a column
     lake: Lake,
     fetched: Page,
     *,
@@ -174,4 +175,7 @@ def extension(media: str) -> str:
 def _page(lake: Lake, row: dict[str, Any]) -> RawPage:
     query = json.loads(row["query"])
     media = query.pop(MEDIA, "application/octet-stream")
-    return RawPage(manifest={**row, "query": query, "media": media}, payload=lake.files.get(row["path"]))
+    return RawPage(
+        manifest={**row, "query": json.dumps(query, sort_keys=True), "media": media},
+        payload=lake.files.get(row["path"]),
+    )

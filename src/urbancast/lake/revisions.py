@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from urbancast.core.product import COVERED
+
 KEY = ["place", "measure", "time", "draw"]
 TICK = timedelta(microseconds=1)
+_VERSION = [*KEY, "value", "available_at", "availability"]
 _SAME_FETCH = timedelta(seconds=1)  # a version this close after the fetch is an answer to it
 
 
@@ -26,45 +30,44 @@ def first_versions(told: pl.DataFrame, *, fetched_at: datetime, first_contact: d
     return rows.select(*KEY, "value", available_at="_at", availability=_label("_is_declared"))
 
 
+def vanished(told: pl.DataFrame, known: pl.DataFrame, sparse: Collection[str]) -> pl.DataFrame:
+    """Zeros for known values of sparse measures at times the report covers without naming them."""
+    covered = told.filter(pl.col("measure") == COVERED, pl.col("value") > 0).select("time").unique()
+    there = known.filter(pl.col("measure").is_in(list(sparse))).join(covered, on="time", how="semi")
+    gone = _newest(there).join(told, on=KEY, how="anti").filter(pl.col("_value") != 0)
+    return gone.select(*KEY, value=pl.lit(0.0), available_at="_newest", availability=pl.lit("declared"))
+
+
 def revisions(proposed: pl.DataFrame, known: pl.DataFrame, *, fetched_at: datetime) -> pl.DataFrame:
     """Rows to write: versions after the newest known one that differ from it, and corrections of it.
 
     Each version is compared with the one before; a version not after the newest known one counts only
     where it is the report's last word and differs: it corrects from the fetch on.
     """
-    newest = (
-        known.sort("available_at")
-        .group_by(KEY, maintain_order=True)
-        .agg(pl.col("value").last().alias("_value"), pl.col("available_at").last().alias("_newest"))
-    )
-    rows = (
-        proposed.join(newest, on=KEY, how="left", maintain_order="left")
-        if newest.height
-        else proposed.with_columns(_value=pl.lit(None, pl.Float64), _newest=pl.lit(None, pl.Datetime("us", "UTC")))
-    )
+    rows = proposed.join(_newest(known), on=KEY, how="left", maintain_order="left")
     is_later = pl.col("_newest").is_null() | (pl.col("available_at") > pl.col("_newest"))
     before = pl.when(_is_first(KEY)).then(pl.col("_value")).otherwise(pl.col("value").shift(1))
     later = rows.filter(is_later).filter(pl.col("value").ne_missing(before))
     settled = rows.filter(_is_last(KEY)).filter(~is_later, pl.col("value").ne_missing(pl.col("_value")))
-    return pl.concat([later.select(proposed.columns), _corrections(settled, known, fetched_at)])
+    return pl.concat([later.select(_VERSION), _corrections(settled, known, fetched_at)])
 
 
 def _corrections(settled: pl.DataFrame, known: pl.DataFrame, fetched_at: datetime) -> pl.DataFrame:
     """Last words about settled keys, seen at the fetch, where they differ from what was known then."""
-    columns = [*KEY, "value", "available_at", "availability"]
-    if settled.is_empty():
-        return settled.select(columns)
     can_see = pl.col("time") < fetched_at
     at = pl.when(can_see).then(pl.lit(fetched_at)).otherwise("available_at")
     rows = settled.with_columns(available_at=at, _is_declared=~can_see).drop("_value", "_newest")
     then = known.join(rows.select(*KEY, _at="available_at"), on=KEY, how="inner")
-    then = then.filter(pl.col("available_at") < pl.col("_at") + _SAME_FETCH).sort("available_at")
-    then = then.group_by(KEY).agg(
-        pl.col("value").last().alias("_value"), pl.col("available_at").last().alias("_newest")
-    )
+    then = _newest(then.filter(pl.col("available_at") < pl.col("_at") + _SAME_FETCH))
     rows = rows.join(then, on=KEY, how="left").filter(pl.col("value").ne_missing(pl.col("_value")))
     after = pl.max_horizontal("available_at", pl.col("_newest") + TICK)
-    return rows.with_columns(available_at=after, availability=_label("_is_declared")).select(columns)
+    return rows.with_columns(available_at=after, availability=_label("_is_declared")).select(_VERSION)
+
+
+def _newest(known: pl.DataFrame) -> pl.DataFrame:
+    """Newest known version of each key: KEY, _value, _newest (its available_at)."""
+    newest = known.sort("available_at").unique(KEY, keep="last", maintain_order=True)
+    return newest.select(*KEY, _value="value", _newest="available_at")
 
 
 def _is_first(columns: list[str]) -> pl.Expr:

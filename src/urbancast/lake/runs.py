@@ -15,7 +15,7 @@ from urbancast.lake.store import Lake
 State = Literal["started", "done", "failed"]
 
 
-def record(
+def record(  # noqa: PLR0913 - one argument a column
     lake: Lake,
     product: str,
     run: str,

@@ -32,7 +32,7 @@ def add(lake: Lake, product: str, frame: pl.DataFrame, *, run: str) -> int:
     return rows.height
 
 
-def read(
+def read(  # noqa: PLR0913 - one argument a way to narrow
     lake: Lake,
     product: str,
     *,

@@ -14,7 +14,7 @@ from urbancast.lake.once import add_once
 from urbancast.lake.store import Lake
 
 
-def move(
+def move(  # noqa: PLR0913 - one argument a column
     lake: Lake,
     *,
     product: str,

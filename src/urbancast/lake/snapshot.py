@@ -45,7 +45,7 @@ class Snapshot:
             paths,
             glob=False,
             hive_partitioning=True,
-            hive_schema={name: pl.String for name in partitions(self.table)},
+            hive_schema=dict.fromkeys(partitions(self.table), pl.String),
             storage_options=self.options or None,
         )
         if product is not None:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from urbancast.lake.snapshot import Snapshot, partitions
 MARK = "_lake.json"
 ATTEMPTS = 50  # a writer that loses this often has met a loop, not a race
 MIGRATIONS: dict[int, Callable[[Lake], None]] = {}  # from version n to n + 1
-_ZSTD = WriterProperties(compression="ZSTD")
+PARQUET = WriterProperties(compression="ZSTD", max_row_group_size=131_072)  # one origin is a few groups
 _ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -62,8 +63,8 @@ class Lake:
     def append(self, table: str, frame: pl.DataFrame) -> int:
         """Add rows in one commit; number of rows written."""
         checked = contract.check(table, frame)
-        for product in _products(checked):
-            self.derive(table, product, lambda _, p=product: checked.filter(pl.col("product") == p), is_checked=True)
+        for product, rows in _by_product(checked):
+            self.derive(table, product, partial(_given, rows), is_checked=True)
         return checked.height
 
     def derive(
@@ -190,7 +191,7 @@ class Lake:
                 _stored(before.table, rows),
                 mode=mode,
                 predicate=predicate,
-                writer_properties=_ZSTD,
+                writer_properties=PARQUET,
                 commit_properties=CommitProperties(app_transactions=mark, max_commit_retries=ATTEMPTS),
             )
         except CommitFailedError:
@@ -225,6 +226,14 @@ def _stored(table: str, rows: pl.DataFrame) -> pl.DataFrame:
     texts = [pl.col(name).cast(pl.String) for name, dtype in rows.schema.items() if isinstance(dtype, pl.Enum)]
     month = [pl.col(MONTH_OF[table]).dt.strftime("%Y-%m").alias("month")] if table in MONTH_OF else []
     return rows.with_columns(*texts, *month)
+
+
+def _by_product(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    return [(product, rows.filter(pl.col("product") == product)) for product in _products(rows)]
+
+
+def _given(rows: pl.DataFrame, _: Snapshot) -> pl.DataFrame:
+    return rows
 
 
 def _products(rows: pl.DataFrame) -> list[str]:
