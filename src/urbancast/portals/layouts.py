@@ -47,6 +47,11 @@ class Difference:
         return len(self.missing) + len(self.unexpected)
 
 
+def native(fetched: Fetched) -> pl.DataFrame:
+    """Frame of one answer as its source wrote it: what a layout is matched against."""
+    return read.native(fetched)
+
+
 def match(source: Source, frame: pl.DataFrame) -> Layout:
     """Return the one layout of ``source`` that ``frame`` has; an answer without rows or columns has the first."""
     if frame.width == 0 and frame.height == 0:
@@ -74,21 +79,20 @@ def parse(source: Source, fetched: Fetched) -> pl.DataFrame:
     A value that cannot be read is null, for ``observe`` to quarantine; a column of which no value can be read
     is of another type: ContractError. No row is dropped.
     """
-    native = read.native(fetched)
-    canonical = parse_frame(source, native)
+    canonical = parse_frame(source, native(fetched))
     return canonical.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW),
         pl.lit(as_utc(fetched.fetched_at), dtype=UTC_US).alias("fetched_at"),
     )
 
 
-def parse_frame(source: Source, native: pl.DataFrame) -> pl.DataFrame:
-    """Columns of ``source.schema``, row by row those of ``native``."""
-    layout = match(source, native)
-    if native.width == 0:
+def parse_frame(source: Source, frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of ``source.schema``, row by row those of the native ``frame``."""
+    layout = match(source, frame)
+    if frame.width == 0:
         return pl.DataFrame(schema=dict(source.schema))
-    absent = [name for name in layout.optional if name != ANY and name not in native.columns]
-    whole = native.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+    absent = [name for name in layout.optional if name != ANY and name not in frame.columns]
+    whole = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     parsed = _parsed(source, layout, whole)
     for name, values in zip(parsed.columns, parsed.iter_columns(), strict=True):
         if parsed.height and values.null_count() == parsed.height:
@@ -96,11 +100,11 @@ def parse_frame(source: Source, native: pl.DataFrame) -> pl.DataFrame:
     return parsed
 
 
-def native_rows(native: pl.DataFrame, rows: Sequence[int]) -> list[str]:
+def native_rows(frame: pl.DataFrame, rows: Sequence[int]) -> list[str]:
     """JSON text of the rows at these positions, as they were read: what a quarantine keeps."""
     if not rows:
         return []
-    chosen = native[list(rows)].with_columns(pl.col(pl.Binary).bin.encode("hex"))
+    chosen = frame[list(rows)].with_columns(pl.col(pl.Binary).bin.encode("hex"))
     return chosen.write_ndjson().splitlines()
 
 
@@ -113,7 +117,7 @@ def _parsed(source: Source, layout: Layout, whole: pl.DataFrame) -> pl.DataFrame
             f"{source.name}: expected the types of layout {layout.name!r}, found {types} ({_first_line(error)}); "
             "a column was retyped, add a layout for the new shape",
         ) from error
-    if parsed.height != whole.height:
+    if source.role != "weather" and parsed.height != whole.height:  # weather may be spread over hours
         raise ContractError(
             f"{source.name}: expected {whole.height} rows from layout {layout.name!r}, found {parsed.height}; "
             "a layout drops no row, quarantine it in observe",
