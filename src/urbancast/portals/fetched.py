@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
+
+import orjson
 
 from urbancast.core.product import Window
+from urbancast.portals import media
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,3 +30,18 @@ class Fetched:
     rows_claimed: int | None
     rows_received: int
     window: Window | None
+
+    @classmethod
+    def of_page(cls, manifest: Mapping[str, Any], payload: bytes) -> Self:
+        """Return the answer again, from its row of the raw table and its bytes."""
+        start, end = manifest["window_start"], manifest["window_end"]
+        return cls(
+            url=manifest["url"],
+            query=orjson.loads(manifest["query"]),
+            payload=payload,
+            media=media.sniff(payload),
+            fetched_at=manifest["fetched_at"],
+            rows_claimed=manifest["rows_claimed"],
+            rows_received=manifest["rows_received"],
+            window=Window(start=start, end=end) if start and end else None,
+        )

@@ -34,6 +34,7 @@ def fetch(
     """Yield each file, whole: a file has no window, so all of its rows come whatever is asked."""
     where = url or source.url
     if where.startswith(("http://", "https://")):
+        where = _file_of(where, source)
         payload, kind = _remote(where, session)
         yield _fetched(where, payload, kind, now=now, window=window)
         return
@@ -56,6 +57,12 @@ def _remote(url: str, session: Session) -> tuple[bytes, str]:
     payload = found.path.read_bytes()
     found.path.unlink()
     return payload, media.of(found.media, url)
+
+
+def _file_of(url: str, source: Source) -> str:
+    """Return the file's URL; a bare host, as the emulator's, keeps its files under ``/files``."""
+    bare = urlsplit(url).path in ("", "/") and source.dataset
+    return f"{url.rstrip('/')}/files/{source.dataset}" if bare else url
 
 
 def _local(source: Source, where: str) -> list[Path]:

@@ -34,29 +34,29 @@ def fetch(
     now: datetime,
     url: str | None = None,
 ) -> Iterator[Fetched]:
-    """Yield one answer: whole UTC days around ``window``, or for ``forecast`` without one the days ahead."""
+    """Yield one answer: whole UTC days around ``window``; for ``forecast`` the days about now, whatever is asked."""
     if source.dataset not in _PATHS:
         raise ContractError(
             f"{source.name}.dataset: expected one of {', '.join(_PATHS)}, found {source.dataset!r}; name one of them",
         )
     address = f"{(url or source.url).rstrip('/')}/{_PATHS[source.dataset]}"
-    query = _query(source, window)
+    query = _query(source, None if source.dataset == "forecast" else window)
     payload = session.get(address, params=query).payload
-    hours = _hours(source, payload)
+    _check(source, payload, query["hourly"].split(","))
     yield Fetched(
         url=address,
         query=query,
         payload=payload,
         media=media.OPEN_METEO,
         fetched_at=now,
-        rows_claimed=hours * len(query["hourly"].split(",")),
+        rows_claimed=None,
         rows_received=table(payload).height,
-        window=window,
+        window=_held(payload, window) if source.dataset == "forecast" else window,
     )
 
 
 def table(payload: bytes) -> pl.DataFrame:
-    """Long frame of an answer: variable as the portal names it, time (UTC), value (null where it has none)."""
+    """Long frame of an answer: variable as the portal names it, time (UTC), value; an hour without one is no row."""
     hourly = orjson.loads(payload).get("hourly")
     if not isinstance(hourly, dict) or "time" not in hourly:
         raise ValueError("no hourly values with their times")
@@ -64,7 +64,8 @@ def table(payload: bytes) -> pl.DataFrame:
     times = times.dt.replace_time_zone("UTC")
     columns = [pl.Series(name, values, dtype=pl.Float64) for name, values in hourly.items() if name != "time"]
     wide = pl.DataFrame([times, *columns])
-    return wide.unpivot(index="time", variable_name="variable", value_name="value").select("variable", "time", "value")
+    long = wide.unpivot(index="time", variable_name="variable", value_name="value").drop_nulls("value")
+    return long.select("variable", "time", "value")
 
 
 def issued(long: pl.DataFrame, fetched_at: datetime, *, is_forecast: bool) -> pl.DataFrame:
@@ -107,16 +108,24 @@ def _query(source: Source, window: Window | None) -> dict[str, str]:
     return query | days
 
 
-def _hours(source: Source, payload: bytes) -> int:
+def _held(payload: bytes, asked: Window | None) -> Window | None:
+    """Window that the answer holds, the asked one when it holds nothing."""
+    times = table(payload)["time"]
+    return Window(start=times.min(), end=times.max() + HOUR) if times.len() else asked
+
+
+def _check(source: Source, payload: bytes, variables: Sequence[str]) -> None:
+    """PortalError unless every variable asked for came, in UTC, with a value (or null) for every hour."""
     try:
         document = orjson.loads(payload)
-        hourly = document["hourly"]
-        widths = {name: len(values) for name, values in hourly.items()}
+        widths = {name: len(values) for name, values in document["hourly"].items()}
         hours = widths["time"]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PortalError(f"{source.name}: expected hourly values, found {payload[:200]!r}; ask again") from error
-    if set(widths.values()) != {hours}:
-        raise PortalError(f"{source.name}: expected {hours} values a variable, found {widths}; ask again")
+    if {name: hours for name in ("time", *variables)} != widths:
+        raise PortalError(
+            f"{source.name}: expected {hours} values each of {', '.join(variables)}, found {widths}; "
+            "check the variables in the recipe",
+        )
     if document.get("utc_offset_seconds", 0) != 0:
         raise PortalError(f"{source.name}: expected UTC, found offset {document['utc_offset_seconds']} s; ask again")
-    return hours

@@ -76,17 +76,10 @@ class Session(AbstractContextManager["Session"]):
         )
 
     @classmethod
-    def of(
-        cls,
-        sources: Iterable[Source],
-        *,
-        also: Iterable[str] = (),
-        policy: Policy | None = None,
-        folder: Path | None = None,
-    ) -> Self:
-        """Return a session that may ask the hosts of ``sources`` and of the URLs in ``also``."""
-        urls = [*(source.url for source in sources), *also]
-        return cls(hosts=[host_of(url) for url in urls], policy=policy, folder=folder)
+    def of(cls, *sources: Source, link: str | None = None, policy: Policy | None = None, folder: Path | None = None) -> Self:
+        """Return a session that may ask the hosts of ``sources``, and of ``link`` where that is a URL."""
+        hosts = [host_of(source.url) for source in sources]
+        return cls(hosts=[*hosts, host_of(link or "")], policy=policy, folder=folder)
 
     def __exit__(
         self,
