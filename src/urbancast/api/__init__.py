@@ -1,0 +1,1 @@
+"""Reads the lake, answers: no model, no portal, no flow is imported here."""

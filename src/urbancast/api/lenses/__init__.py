@@ -1,0 +1,1 @@
+"""How a person asks: one pure module per lens."""

@@ -1,0 +1,93 @@
+"""The API: look-ups in memory over what the lake holds; never runs a model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from urbancast import products
+from urbancast.api import problems, security
+from urbancast.api.follower import Follower
+from urbancast.api.metrics import Metrics
+from urbancast.api.routes import answer, export, forecast, health, pages, record
+from urbancast.api.routes import products as catalogue
+from urbancast.api.state import State
+from urbancast.core.product import Product
+from urbancast.settings import settings
+
+DESCRIPTION = (
+    "Open forecasts of how a city moves: what was promised, how sure we were, and how we did. "
+    "Times are ISO 8601 in UTC. Every payload says where its numbers come from (`provenance`) and whether they are "
+    "`simulated`. Locations are sent in POST bodies and kept out of URLs and logs."
+)
+
+
+def utc_now() -> datetime:
+    """Return the wall clock."""
+    return datetime.now(UTC)
+
+
+def create_app(  # noqa: PLR0913
+    lake_url: str | None = None,
+    *,
+    catalog: Mapping[str, Product] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    poll_seconds: float | None = None,
+    host: str | None = None,
+    web: Path | None = None,
+) -> FastAPI:
+    """App over the lake at ``lake_url`` (default: the settings' lake) for the products of ``catalog`` (default: all)."""
+    deployed = settings()
+    known = products.discover() if catalog is None else catalog
+    metrics = Metrics()
+    follower = Follower(
+        lake_url or deployed.lake,
+        known,
+        clock=clock,
+        swapped=lambda product: metrics.swaps.labels(product).inc(),
+        failed=metrics.lake_failures.inc,
+    )
+    every = deployed.poll_seconds if poll_seconds is None else poll_seconds
+    ring = Middleware(
+        security.Ring,
+        metrics=metrics,
+        hosts=security.allowed_hosts(host or deployed.host),
+        basemap=deployed.basemap,
+    )
+    app = FastAPI(
+        title="Urbancast",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_following(follower, every),
+        middleware=[ring],
+    )
+    app.state.urbancast = State(follower=follower, metrics=metrics, clock=clock, lake_url=follower.lake_url)
+    problems.install(app)
+    for part in (catalogue, forecast, answer, record, export, health, pages):
+        app.include_router(part.router)
+    pages.mount(app, web or pages.web_folder())
+    return app
+
+
+def _following(follower: Follower, every: float) -> Callable[[FastAPI], object]:
+    """Lifespan: a first look before the first request, then one look every ``every`` seconds (0: none)."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(follower.look)
+        task = asyncio.create_task(follower.follow(every)) if every > 0 else None
+        yield
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return lifespan

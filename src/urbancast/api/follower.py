@@ -1,0 +1,167 @@
+"""Follows the lake: looks at it every so often and swaps in what changed, whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import structlog
+
+from urbancast.api import atlas, progress, record, snapshot
+from urbancast.api.snapshot import Cache, View, World
+from urbancast.core.errors import NotReadyError
+from urbancast.core.product import Product
+from urbancast.lake import alerts, places, releases, runs, scores, serving, verdicts
+from urbancast.lake.store import Lake
+
+RECORD_EVERY = timedelta(seconds=5)
+SHORT = 20
+
+log = structlog.get_logger("urbancast.api")
+
+
+class Follower:
+    """Keeps ``world`` in step with the lake. Readers take ``world`` once per request and see one state of it."""
+
+    def __init__(
+        self,
+        lake_url: str,
+        products: Mapping[str, Product],
+        *,
+        clock: Callable[[], datetime],
+        swapped: Callable[[str], None],
+        failed: Callable[[], None],
+    ) -> None:
+        """Remember where to look; ``swapped`` is told each product whose snapshot changed, ``failed`` each bad look."""
+        self.lake_url, self.products, self.clock = lake_url, products, clock
+        self.swapped, self.failed = swapped, failed
+        self.world = World(views={name: View(product=product) for name, product in products.items()})
+        self._lake: Lake | None = None
+        self._versions: dict[str, int] = {}
+        self._keys: dict[tuple[str, str], Any] = {}
+        self._recorded: dict[str, datetime] = {}
+
+    async def follow(self, poll_seconds: float) -> None:
+        """Look for ever; a look that fails leaves the old world, with its trouble named."""
+        while True:
+            await asyncio.sleep(poll_seconds)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Look once. The outermost line of the follower: whatever the lake does, the old answers stay."""
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            self.world = replace(self.world, trouble=f"{type(error).__name__}: {error}"[:300])
+
+    def _fail(self, error: Exception, product: str = "") -> None:
+        self.failed()
+        self._versions = {}
+        log.warning("lake not read, old answers stay", product=product, error=type(error).__name__)
+
+    def _look(self) -> None:
+        now = self.clock()
+        self._lake = self._lake or Lake.open(self.lake_url)
+        versions = {table: self._lake.version(table) for table in ("serving", "runs", "alerts", "places", "scores")}
+        is_pending = any(now - at < RECORD_EVERY for at in self._recorded.values())
+        if versions != self._versions or is_pending or self.world.trouble is not None:
+            self._versions = versions
+            self.world = self._next(self._lake, versions, now)
+        else:
+            self.world = replace(self.world, looked_at=now)
+
+    def _next(self, lake: Lake, versions: Mapping[str, int], now: datetime) -> World:
+        """World of this look; a product that cannot be read keeps its old view and does not hold up the others."""
+        rows = serving.current(lake)
+        views, troubles = dict(self.world.views), []
+        for name, product in self.products.items():
+            try:
+                views[name] = self._view(product, rows.get(name), versions, now)
+            except Exception as error:  # noqa: BLE001
+                self._keys = {key: value for key, value in self._keys.items() if key[0] != name}
+                self._fail(error, name)
+                troubles.append(f"{name}: {type(error).__name__}: {error}"[:300])
+        trouble = "; ".join(troubles) or None
+        return World(views=views, alerts=tuple(alerts.current(lake).tail(SHORT).to_dicts()), looked_at=now, trouble=trouble)
+
+    def _view(
+        self, product: Product, row: Mapping[str, Any] | None, versions: Mapping[str, int], now: datetime
+    ) -> View:
+        old = self.world.views[product.id]
+        recent = runs.read(self._open(), product.id, since=now - progress.RECENT)
+        doing = progress.read(recent, is_serving=bool(row and row["origin"]), now=now)
+        if row is None:
+            return replace(old, progress=doing)
+        view = replace(old, progress=doing, provenance=row["provenance"])
+        view = self._with_atlas(view, versions)
+        view = self._with_snapshot(view, row, now)
+        return self._with_record(view, row, versions, now)
+
+    def _with_atlas(self, view: View, versions: Mapping[str, int]) -> View:
+        if not self._has_changed(view, "places", versions["places"]) or view.provenance is None:
+            return view
+        rows = places.get(self._open(), view.product.id)
+        if rows.is_empty():
+            return view
+        return replace(view, atlas=atlas.make(view.product, rows, view.provenance))
+
+    def _with_snapshot(self, view: View, row: Mapping[str, Any], now: datetime) -> View:
+        if row["origin"] is None or view.atlas is None:
+            return view
+        key = (row["moved_at"], view.atlas.geojson.etag)
+        if not self._has_changed(view, "serving", key):
+            return view
+        built = snapshot.build(self._open(), view.product, row, view.atlas, now)
+        self.swapped(view.product.id)
+        return replace(view, snapshot=built)
+
+    def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
+        if view.atlas is None or view.snapshot is None:
+            return view
+        last = self._recorded.get(view.product.id)
+        is_early = last is not None and now - last < RECORD_EVERY
+        if is_early or not self._has_changed(view, "scores", (versions["scores"], view.snapshot.tag)):
+            return view
+        self._recorded[view.product.id] = now
+        lake = self._open()
+        known = releases.read(lake, view.product.id)
+        records = {
+            measure.id: record.build(
+                scores.read(lake, view.product.id, measure=measure.id),
+                snapshot.ranks(known, row["releases"].get(measure.id, "")),
+                view.atlas.ids,
+                score=_score(known, measure.id, is_sparse=measure.sparse),
+                baseline=_baseline(known, measure.id),
+            )
+            for measure in view.product.measures
+        }
+        decided = verdicts.read(lake, view.product.id).sort("decided_at", descending=True).head(SHORT)
+        fresh = replace(view.snapshot, cache=Cache())
+        return replace(view, snapshot=fresh, records=records, verdicts=tuple(decided.to_dicts()))
+
+    def _has_changed(self, view: View, part: str, key: Any) -> bool:
+        before = self._keys.get((view.product.id, part))
+        self._keys[(view.product.id, part)] = key
+        return before != key
+
+    def _open(self) -> Lake:
+        if self._lake is None:
+            raise NotReadyError("the lake is not open yet; try again in a moment")
+        return self._lake
+
+
+def _baseline(known: pl.DataFrame, measure: str) -> str:
+    own = known.filter(pl.col("measure") == measure, pl.col("number") == 0).sort("created_at")
+    return str(own["candidate"][-1]) if not own.is_empty() else "baseline"
+
+
+def _score(known: pl.DataFrame, measure: str, *, is_sparse: bool) -> str:
+    """Return the product's primary score as its releases' facts name it; else the custom of its kind of measure."""
+    own = known.filter(pl.col("measure") == measure).sort("created_at", descending=True)
+    named = (snapshot.decode(text).get("primary") for text in own["facts"])
+    return next((str(name) for name in named if name in record.SCORE_COLUMNS), "poisson_deviance" if is_sparse else "mae")

@@ -1,0 +1,303 @@
+"""The zone lens: what is expected at one place at one time, or at all places at once. Pure functions of a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from urbancast.api import record, sentences
+from urbancast.api.atlas import Atlas
+from urbancast.api.grid import AT, Grid, instant_of, micros
+from urbancast.api.payload import listed
+from urbancast.api.snapshot import Snapshot, View
+from urbancast.core.errors import NotReadyError, QueryError
+from urbancast.core.tables import QUANTILE_COLUMNS
+from urbancast.core.time import floor, iso
+
+SMALL_COUNT = 5.0
+BUSIER, QUIETER = 1.15, 0.87
+_STATES = np.array(["forecast", "no_data", "closed"])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """A resolved question: a ready view, a measure's grid, and the moment it is asked."""
+
+    view: View
+    snapshot: Snapshot
+    atlas: Atlas
+    grid: Grid
+    now: datetime
+
+
+def ask(view: View, measure: str | None, wall: datetime) -> Asked:
+    """Question to a view; refuses an unknown measure, and a product with nothing to serve yet."""
+    product = view.product
+    name = measure or product.measure.id
+    known = [each.id for each in product.measures]
+    if name not in known:
+        raise QueryError("unknown-measure", expected=f"one of {', '.join(known)}", found=repr(name[:80]),
+                         action="name one of them, or none for the first", status=404)  # fmt: skip
+    if view.snapshot is None or view.atlas is None:
+        raise NotReadyError(f"{product.id} has no forecast yet (state: {view.progress.state}); try again in a moment")
+    grid = view.snapshot.grids[name]
+    return Asked(view=view, snapshot=view.snapshot, atlas=view.atlas, grid=grid, now=view.moment(wall))
+
+
+def column(asked: Asked, at: datetime | None) -> int:
+    """Column of the interval that holds ``at`` (default: now); refuses times outside the record and horizon."""
+    axis = asked.snapshot.axis
+    moment = asked.now if at is None else at
+    found = axis.locate(moment)
+    span = f"a time from {iso(axis.time(0))} to {iso(axis.time(len(axis.times) - 1))}"
+    if found >= len(axis.times):
+        last = iso(axis.time(len(axis.times) - 1))
+        raise QueryError("beyond-horizon", expected=span, found=iso(moment),
+                         action=f"ask for a time up to {last}, the last one forecast")  # fmt: skip
+    if found < 0:
+        raise QueryError("before-record", expected=span, found=iso(moment),
+                         action="ask for a later time; the export holds all that was ever forecast")  # fmt: skip
+    return found
+
+
+def row_of(asked: Asked, place: str) -> int:
+    """Row of a place by its id."""
+    row = asked.atlas.rows.get(place)
+    if row is None:
+        raise QueryError("unknown-place", expected=f"the id of one of {len(asked.atlas.ids)} places",
+                         found=repr(place[:80]), action="GET /v1/products/{product}/places lists them",
+                         status=404)  # fmt: skip
+    return row
+
+
+def answer(asked: Asked, row: int, col: int, *, distance_m: float | None = None) -> dict[str, Any]:
+    """Return the Answer for one place and interval: number, range, words, record, skill, origin."""
+    state = _state(asked, row, col)
+    grid, axis = asked.grid, asked.snapshot.axis
+    values = grid.values[row, col].astype(float)
+    place = asked.atlas.describe(row)
+    if distance_m is not None:
+        place["distance_m"] = round(distance_m)
+    zone = ZoneInfo(asked.view.product.tz)
+    at = axis.time(col)
+    local = at.astimezone(zone)
+    head = {
+        "product": asked.view.product.id,
+        "place": place,
+        "measure": grid.measure.id,
+        "unit": grid.measure.unit,
+        "at": iso(at),
+        "at_local": local.isoformat(),
+        "grain": asked.view.product.grain,
+        "kind": "forecast" if col >= axis.first else "past",
+        "state": state,
+        "observed": _number(float(grid.observed[row, col]), grid),
+    }
+    kept = _record(asked, row, local.hour)
+    body = _forecast(asked, row, col, kept) if state == "forecast" else _nothing(asked, row, col, state)
+    tail = _provenance(asked, col)
+    return {**head, **body, "record": kept, "skill": _skill(asked), **tail, "median": _median(state, values, grid)}
+
+
+def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[str, Any]:
+    grid = asked.grid
+    values = [_number(float(value), grid) for value in grid.values[row, col]]
+    mean, low, high = values[0] or 0.0, values[AT["q10"]], values[AT["q90"]]
+    usual = _number(float(grid.usual[row, col]), grid)
+    is_chance = grid.measure.sparse and mean < SMALL_COUNT
+    compared = compare(mean, usual)
+    told = sentences.Told(
+        place=asked.atlas.names[row],
+        at=asked.snapshot.axis.time(col).astimezone(ZoneInfo(asked.view.product.tz)),
+        now=asked.now.astimezone(ZoneInfo(asked.view.product.tz)),
+        grain=asked.view.product.grain,
+        unit=grid.measure.unit,
+        label=grid.measure.label,
+        mean=mean,
+        median=float(grid.values[row, col, AT["q50"]]),
+        low=low or 0.0,
+        high=high or 0.0,
+        usual=usual,
+        comparison=compared,
+        is_chance=is_chance,
+        is_simulated=asked.view.is_simulated,
+        record=kept["sentence"],
+    )
+    return {
+        "reason": None,
+        "action": None,
+        "mean": mean,
+        "interval": {"level": 0.8, "low": low, "high": high},
+        "interval_is_shown": not is_chance,
+        "quantiles": dict(zip(QUANTILE_COLUMNS, values[1:], strict=True)),
+        "chance_of_any": round(float(-np.expm1(-mean)), 6) if grid.measure.kind == "count" and is_chance else None,
+        "usual": usual,
+        "comparison": compared,
+        "sentence": sentences.tell(told),
+    }
+
+
+def _nothing(asked: Asked, row: int, col: int, state: str) -> dict[str, Any]:
+    zone = ZoneInfo(asked.view.product.tz)
+    at, now = asked.snapshot.axis.time(col).astimezone(zone), asked.now.astimezone(zone)
+    name, grain = asked.atlas.names[row], asked.view.product.grain
+    reasons = {
+        "closed": ("this place is closed at that time", "choose another place"),
+        "no_data": ("no forecast was made for this place at that time", "choose another place or time"),
+    }
+    reason, action = reasons[state]
+    empty = dict.fromkeys(("mean", "interval", "quantiles", "chance_of_any", "usual", "comparison"))
+    words = sentences.no_answer(state, name, at, now, grain)
+    return {"reason": reason, "action": action, **empty, "interval_is_shown": False, "sentence": words}
+
+
+def compare(mean: float, usual: float | None) -> str | None:
+    """``busier``, ``usual`` or ``quieter`` than usual; None when usual is not known."""
+    if usual is None:
+        return None
+    if usual <= 0:
+        return "busier" if mean > 0 else "usual"
+    ratio = mean / usual
+    return "busier" if ratio > BUSIER else "quieter" if ratio < QUIETER else "usual"
+
+
+def _state(asked: Asked, row: int, col: int) -> str:
+    closed = asked.atlas.closed_from.get(row)
+    if closed is not None and int(asked.snapshot.axis.times[col]) >= closed:
+        return "closed"
+    return "no_data" if np.isnan(asked.grid.values[row, col, 0]) else "forecast"
+
+
+def _record(asked: Asked, row: int, hour: int) -> dict[str, Any]:
+    """How often the 80 % range held at this place and local hour; too early below 30, with the city's beside."""
+    own = asked.view.records.get(asked.grid.measure.id)
+    share = record.pick(own.by_place, row, hour) if own else None
+    city = record.pick(own.by_city, 0, hour) if own else None
+    so_far = record.most(own.by_place, row, hour) if own else 0
+    words = sentences.held(share, city, so_far, asked.view.product.grain)
+    empty = {"kind": None, "held": None, "plus_minus": None, "n": so_far}
+    state = "too_early" if share is None else "held"
+    return {"state": state, **(share or empty), "local_hour": hour, "city": city, "sentence": words}
+
+
+def _skill(asked: Asked) -> dict[str, Any] | None:
+    own = asked.view.records.get(asked.grid.measure.id)
+    return None if own is None or asked.grid.is_baseline else own.skill()
+
+
+def _provenance(asked: Asked, col: int) -> dict[str, Any]:
+    grid, snapshot = asked.grid, asked.snapshot
+    issued = grid.issued_at or snapshot.issued_at
+    origin = int(grid.origins[col])
+    return {
+        "origin": iso(instant_of(origin)) if origin >= 0 else iso(snapshot.origin),
+        "issued_at": iso(issued),
+        "release": grid.releases[col] or grid.release,
+        "candidate": grid.candidate,
+        "data_to": iso(snapshot.data_to) if snapshot.data_to else None,
+        "licences": licences(asked.view),
+        "provenance": asked.view.provenance,
+        "simulated": asked.view.is_simulated,
+    }
+
+
+def licences(view: View) -> list[dict[str, str]]:
+    """Terms of the product's sources."""
+    return [
+        {"source": each.source, "name": each.name, "url": each.url, "attribution": each.attribution}
+        for each in view.product.licences
+    ]
+
+
+def series(asked: Asked, row: int, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+    """Forecasts and observations of one place over [start, end); past hours as they were issued."""
+    axis, grid = asked.snapshot.axis, asked.grid
+    first = 0 if start is None else max(0, int(np.searchsorted(axis.times, micros(start))))
+    last = len(axis.times) if end is None else int(np.searchsorted(axis.times, micros(end)))
+    if start is not None and end is not None and start >= end:
+        raise QueryError("malformed-query", expected="`from` before `to`", found=f"{iso(start)} and {iso(end)}",
+                         action="swap or widen them")  # fmt: skip
+    if first >= last:
+        column(asked, start if start is not None and first >= len(axis.times) else end)
+    rows = [_point(grid, row, col, axis.time(col), is_past=col < axis.first) for col in range(first, last)]
+    return {
+        "product": asked.view.product.id,
+        "place": asked.atlas.describe(row),
+        "measure": grid.measure.id,
+        "unit": grid.measure.unit,
+        "origin": iso(asked.snapshot.origin),
+        "release": grid.release,
+        "provenance": asked.view.provenance,
+        "simulated": asked.view.is_simulated,
+        "series": rows,
+    }
+
+
+def _point(grid: Grid, row: int, col: int, time: datetime, *, is_past: bool) -> dict[str, Any]:
+    values = [_number(float(value), grid) for value in grid.values[row, col]]
+    origin = int(grid.origins[col])
+    return {
+        "time": iso(time),
+        "mean": values[0],
+        **dict(zip(QUANTILE_COLUMNS, values[1:], strict=True)),
+        "observed": _number(float(grid.observed[row, col]), grid),
+        "kind": "past" if is_past else "forecast",
+        "origin": iso(instant_of(origin)) if origin >= 0 and values[0] is not None else None,
+    }
+
+
+def city_map(asked: Asked, col: int) -> dict[str, Any]:
+    """Every place at one interval, in the order of ``places``."""
+    grid, axis, atlas = asked.grid, asked.snapshot.axis, asked.atlas
+    values, digits = grid.values[:, col], _digits(grid)
+    at = axis.time(col)
+    code = np.isnan(values[:, 0]).astype(int)
+    code[[row for row, closed in atlas.closed_from.items() if int(axis.times[col]) >= closed]] = 2
+    origin = int(grid.origins[col])
+    return {
+        "product": asked.view.product.id,
+        "measure": grid.measure.id,
+        "unit": grid.measure.unit,
+        "at": iso(at),
+        "at_local": at.astimezone(ZoneInfo(asked.view.product.tz)).isoformat(),
+        "origin": iso(instant_of(origin)) if origin >= 0 else iso(asked.snapshot.origin),
+        "release": grid.releases[col] or grid.release,
+        "provenance": asked.view.provenance,
+        "simulated": asked.view.is_simulated,
+        "kind": "forecast" if col >= axis.first else "past",
+        "places": list(atlas.ids),
+        **{name: listed(values[:, AT[name]], digits) for name in ("mean", "q50", "q10", "q90")},
+        "usual": listed(grid.usual[:, col], digits),
+        "observed": listed(grid.observed[:, col], digits),
+        "state": _STATES[code].tolist(),
+        "breaks": list(grid.breaks),
+        "times": times(asked),
+    }
+
+
+def times(asked: Asked) -> dict[str, str]:
+    """First and last forecast times, now, and the first past time kept."""
+    axis = asked.snapshot.axis
+    first = min(axis.first, len(axis.times) - 1)
+    return {
+        "first": iso(axis.time(first)),
+        "last": iso(axis.time(len(axis.times) - 1)),
+        "now": iso(floor(asked.now, axis.step)),
+        "past_first": iso(axis.time(0)),
+    }
+
+
+def _digits(grid: Grid) -> int:
+    return 7 if grid.measure.sparse else 3
+
+
+def _number(value: float, grid: Grid) -> float | None:
+    return None if value != value else round(value, _digits(grid))
+
+
+def _median(state: str, values: np.ndarray[Any, Any], grid: Grid) -> float | None:
+    return _number(float(values[AT["q50"]]), grid) if state == "forecast" else None

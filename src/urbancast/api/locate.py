@@ -1,0 +1,86 @@
+"""From what a person names (an id, an address, a point) to one place; nothing here is logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from urbancast.api.atlas import NEAR_M, Atlas
+from urbancast.api.lenses.zone import Asked, row_of
+from urbancast.api.problems import Ambiguous, shown
+from urbancast.api.schemas import AnswerQuery
+from urbancast.core.errors import QueryError
+from urbancast.core.place import PlaceKind
+from urbancast.geo.gazetteer import Hit
+
+MARGIN_DEG = 0.02
+CANDIDATES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Row of a place; ``distance_m`` where it is only the nearest one."""
+
+    row: int
+    distance_m: float | None = None
+
+
+def find(asked: Asked, query: AnswerQuery) -> Found:
+    """Place that a query names; refuses what is unknown, ambiguous, outside, or not decidable without boundaries."""
+    if query.place is not None:
+        return Found(row=row_of(asked, query.place))
+    if query.address is not None:
+        return _by_address(asked.atlas, query.address)
+    if query.lat is None or query.lon is None:
+        raise QueryError("malformed-query", expected="a place, an address, or lat and lon", found="none",
+                         action="name one of them")  # fmt: skip
+    return by_point(asked.atlas, query.lat, query.lon)
+
+
+def _by_address(atlas: Atlas, text: str) -> Found:
+    hits = atlas.gazetteer.best(text)
+    if len(hits) > 1:
+        raise Ambiguous(text, [described(hit) for hit in hits[:CANDIDATES]])
+    if hits:
+        hit = hits[0]
+        return Found(row=atlas.rows[hit.place]) if hit.place else by_point(atlas, hit.lat, hit.lon)
+    if _is_schematic(atlas):
+        raise _needs_boundaries("an address")
+    raise QueryError("address-unknown", expected="the name of a place or landmark of this city", found=shown(text),
+                     action="try another spelling, or pick a place on the map", status=404)  # fmt: skip
+
+
+def by_point(atlas: Atlas, lat: float, lon: float) -> Found:
+    """Zone that holds a point, or the nearest site within 400 m."""
+    west, south, east, north = atlas.bounds
+    is_near = west - MARGIN_DEG <= lon <= east + MARGIN_DEG and south - MARGIN_DEG <= lat <= north + MARGIN_DEG
+    if not is_near:
+        raise _outside("the served area", "a point outside it")
+    if atlas.kind is not PlaceKind.ZONE:
+        row, metres = atlas.nearest(lat, lon)
+        if metres > NEAR_M:
+            raise _outside(f"a point within {NEAR_M:.0f} m of a place", f"the nearest is {metres:,.0f} m away")
+        return Found(row=row, distance_m=metres)
+    if atlas.index is None:
+        raise _needs_boundaries("a point")
+    place = atlas.index.locate([lon], [lat])[0]
+    if place is None:
+        raise _outside("a point inside one of the zones", "a point in none of them")
+    return Found(row=atlas.rows[place])
+
+
+def described(hit: Hit) -> dict[str, object]:
+    """Return a search hit as the API shows it."""
+    return {"name": hit.name, "kind": hit.kind, "place": hit.place, "part_of": hit.part_of, "lat": hit.lat, "lon": hit.lon}
+
+
+def _is_schematic(atlas: Atlas) -> bool:
+    return atlas.kind is PlaceKind.ZONE and atlas.is_schematic
+
+
+def _outside(expected: str, found: str) -> QueryError:
+    return QueryError("outside-area", expected=expected, found=found, action="choose a place on the map")
+
+
+def _needs_boundaries(found: str) -> QueryError:
+    action = "ask by a place's name, or run with real boundaries (--source places=PATH)"
+    return QueryError("needs-boundaries", expected="a place's name: the shapes here are a schematic", found=found, action=action)

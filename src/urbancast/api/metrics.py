@@ -1,0 +1,67 @@
+"""What an operator watches: requests by route template and status, latency, ages of what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Metrics:
+    """Meters of one app; no label holds anything an asker wrote."""
+
+    def __init__(self) -> None:
+        """Register the meters in their own registry."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "urbancast_requests",
+            "Requests by route template, method and status",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "urbancast_request_seconds",
+            "Time to answer, seconds",
+            ["route"],
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.origin_age = Gauge(
+            "urbancast_served_origin_age_seconds",
+            "Age of the origin of the served forecasts",
+            ["product"],
+            registry=self.registry,
+        )
+        self.issued_age = Gauge(
+            "urbancast_served_issue_age_seconds",
+            "Time since the served forecasts were issued",
+            ["product"],
+            registry=self.registry,
+        )
+        self.swaps = Counter(
+            "urbancast_snapshot_swaps",
+            "Snapshots swapped in",
+            ["product"],
+            registry=self.registry,
+        )
+        self.lake_failures = Counter(
+            "urbancast_lake_failures",
+            "Looks at the lake that failed; the old snapshot stayed",
+            registry=self.registry,
+        )
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        self.requests.labels(route, method, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
+    def text(self, ages: Mapping[str, tuple[float, float]]) -> bytes:
+        """Prometheus text; ``ages``: product to seconds since (origin, issue)."""
+        for product, (origin_s, issued_s) in ages.items():
+            self.origin_age.labels(product).set(origin_s)
+            self.issued_age.labels(product).set(issued_s)
+        return generate_latest(self.registry)

@@ -1,0 +1,144 @@
+"""One table from errors to HTTP: every failure is a named problem+json, never a bare 500."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from urbancast.api.payload import encode
+from urbancast.core.errors import ContractError, NotReadyError, PortalError, QueryError, UrbancastError
+
+MEDIA = "application/problem+json"
+RETRY_AFTER_S = 5
+STATES: dict[str, tuple[int, str]] = {
+    "unknown-product": (404, "No such product"),
+    "unknown-place": (404, "No such place"),
+    "unknown-measure": (404, "No such measure"),
+    "unknown-table": (404, "No such table to export"),
+    "address-unknown": (404, "Address not found"),
+    "not-found": (404, "No such page"),
+    "method-not-allowed": (405, "Method not allowed"),
+    "too-large": (413, "Request too large"),
+    "unknown-host": (421, "Not served under this host name"),
+    "malformed-time": (422, "Time not understood"),
+    "malformed-query": (422, "Question not understood"),
+    "beyond-horizon": (422, "Later than the last forecast"),
+    "before-record": (422, "Earlier than the record kept here"),
+    "outside-area": (422, "Outside the served area"),
+    "needs-boundaries": (422, "Needs real boundaries"),
+    "ambiguous-address": (422, "More than one place of that name"),
+    "broken-contract": (500, "Stored data break their contract"),
+    "internal": (500, "Something broke on our side"),
+    "portal-failed": (502, "A data portal failed"),
+    "not-ready": (503, "Nothing to answer with yet"),
+}
+_BY_ERROR: tuple[tuple[type[UrbancastError], str], ...] = (
+    (NotReadyError, "not-ready"),
+    (PortalError, "portal-failed"),
+    (ContractError, "broken-contract"),
+)
+_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+log = structlog.get_logger("urbancast.api")
+
+
+class Ambiguous(QueryError):
+    """An address that names several places; carries them."""
+
+    def __init__(self, text: str, candidates: list[dict[str, Any]]) -> None:
+        """Keep the candidates, nearest in spelling first."""
+        super().__init__(
+            "ambiguous-address",
+            expected="a name that means one place",
+            found=f"{len(candidates)} places for {shown(text)}",
+            action="pick one of `candidates` and ask for its `place`",
+        )
+        self.candidates = candidates
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Quoted text of a bad value, printable and at most ``limit`` characters."""
+    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    return f"{text[:limit]}…" if len(text) > limit else repr(text)
+
+
+def problem(state: str, detail: str, **members: Any) -> Response:
+    """Problem response of a state of the table; ``members`` are expected, found, action and extensions."""
+    status, title = STATES.get(state, (422, "Question cannot be answered"))
+    head = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    content = {
+        "type": f"urn:urbancast:problem:{state}",
+        "title": title,
+        "status": status,
+        "detail": _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", detail),
+        "state": state,
+        "expected": members.pop("expected", None),
+        "found": members.pop("found", None),
+        "action": members.pop("action", None),
+        **members,
+    }
+    return Response(encode(content), status, {"Cache-Control": "no-store", **head}, MEDIA)
+
+
+def of_query(error: QueryError) -> Response:
+    """Problem of the asker's error."""
+    more = {"candidates": error.candidates} if isinstance(error, Ambiguous) else {}
+    detail = f"Expected {error.expected}, found {error.found}. {error.action[:1].upper()}{error.action[1:]}."
+    return problem(error.state, detail, expected=error.expected, found=error.found, action=error.action, **more)
+
+
+async def on_known(_request: Request, error: Exception) -> Response:
+    """Answer an error this package raised on purpose."""
+    if isinstance(error, QueryError):
+        return of_query(error)
+    state = next((name for kind, name in _BY_ERROR if isinstance(error, kind)), "internal")
+    return problem(state, str(error), action="try again later" if state == "not-ready" else "see the server's log")
+
+
+async def on_validation(_request: Request, error: Exception) -> Response:
+    """Answer a request that does not fit the route's shape; names the first bad field."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) and error.errors() else {}
+    place = ".".join(str(part) for part in first.get("loc", ())) or "request"
+    expected = f"{place}: {first.get('msg', 'a well-formed request')}"
+    return of_query(
+        QueryError(
+            "malformed-query",
+            expected=shown(expected, 300).strip("'\""),
+            found=shown(first.get("input", "nothing")),
+            action="correct it; /docs shows every route with an example",
+        )
+    )
+
+
+async def on_http(_request: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = str(error.detail) if isinstance(error, HTTPException) else "unknown"
+    state = _BY_STATUS.get(status, "malformed-query" if status < 500 else "internal")
+    response = problem(state, detail, action="see /docs for the routes")
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+async def on_unknown(request: Request, error: Exception) -> Response:
+    """Answer anything else; the log keeps the kind and route, never the question."""
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    log.error("request failed", route=route, error=type(error).__name__)
+    return problem("internal", "The request could not be answered.", action="try again; the operator sees the error")
+
+
+def install(app: FastAPI) -> None:
+    """Register the table's handlers."""
+    app.add_exception_handler(UrbancastError, on_known)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_unknown)

@@ -1,0 +1,171 @@
+"""How the served forecasts have done: sums of the scores table, divided only here. Kinds are never pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from urbancast.core.tables import SCORE_KINDS
+
+ENOUGH = 30
+Z_95 = 1.96
+SCORE_COLUMNS = {"mae": "absolute_error", "poisson_deviance": "deviance", "pinball": "pinball"}
+_SUMS = (
+    *("n", "value", "mean", "absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80"),
+    *("hits_80", "plain_hits_80", "baseline_absolute_error", "baseline_squared_error", "baseline_deviance"),
+    *("baseline_pinball", "baseline_crps"),
+)
+Table = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Held:
+    """Share of values inside the 80 % range by local hour: ``n``, ``held``, ``plus_minus`` of shape (places, 24)."""
+
+    n: Table
+    held: Table
+    plus_minus: Table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record:
+    """Record of one measure. ``by_place`` and ``by_city`` (one row) per kind; ``kinds``: the track-record payload."""
+
+    score: str
+    baseline: str
+    by_place: Mapping[str, Held]
+    by_city: Mapping[str, Held]
+    kinds: Mapping[str, Mapping[str, Any]]
+
+    def skill(self) -> dict[str, Any] | None:
+        """Skill over all places and hours of the best kind that has enough; None before that."""
+        for kind in SCORE_KINDS:
+            sums = self.kinds.get(kind)
+            if sums is not None and sums["n"] >= ENOUGH and sums["skill"] is not None:
+                head = {"score": self.score, "value": sums["skill"], "baseline": self.baseline}
+                return {**head, "kind": kind, "n": sums["n"], "scope": "city"}
+        return None
+
+
+def build(scores: pl.DataFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str) -> Record:
+    """Record of one measure's score rows. ``ranks``: release to rank; per kind and day the highest counts."""
+    rows = _served(scores, ranks).with_columns(hour=pl.col("how") % 24)
+    by_place, by_city, kinds = {}, {}, {}
+    for kind in SCORE_KINDS:
+        own = rows.filter(pl.col("kind") == kind)
+        if own.is_empty():
+            continue
+        by_place[kind] = _held(own, places)
+        by_city[kind] = _held(own.with_columns(place=pl.lit("")), [""])
+        kinds[kind] = _kind(own, score, baseline)
+    return Record(score=score, baseline=baseline, by_place=by_place, by_city=by_city, kinds=kinds)
+
+
+def _served(scores: pl.DataFrame, ranks: Mapping[str, int]) -> pl.DataFrame:
+    rank = pl.col("release").replace_strict(ranks, default=-1, return_dtype=pl.Int64)
+    return scores.with_columns(rank=rank).filter(pl.col("rank") == pl.col("rank").max().over("kind", "day"))
+
+
+def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
+    """Return coverage by place and hour with its day-block 95 % half-width."""
+    days = rows.group_by("place", "hour", "day").agg(h=pl.col("hits_80").sum(), n=pl.col("n").sum().cast(pl.Float64))
+    sums = days.group_by("place", "hour").agg(
+        pl.col("h", "n").sum(),
+        days=pl.len().cast(pl.Float64),
+        hh=(pl.col("h") ** 2).sum(),
+        hn=(pl.col("h") * pl.col("n")).sum(),
+        nn=(pl.col("n") ** 2).sum(),
+    )
+    p = pl.col("h") / pl.col("n")
+    squares = (pl.col("hh") - 2 * p * pl.col("hn") + p**2 * pl.col("nn")).clip(0)
+    blocks = pl.when(pl.col("days") > 1).then(pl.col("days") / (pl.col("days") - 1))
+    done = sums.filter(pl.col("n") > 0).with_columns(
+        held=p, plus_minus=(blocks * squares).sqrt() / pl.col("n") * Z_95
+    )
+    at = {place: position for position, place in enumerate(places)}
+    done = done.filter(pl.col("place").is_in(list(at)))
+    where = (done["place"].replace_strict(at, return_dtype=pl.Int64).to_numpy(), done["hour"].to_numpy())
+    tables = [np.zeros((len(places), 24)), np.full((len(places), 24), np.nan), np.full((len(places), 24), np.nan)]
+    for table, column in zip(tables, ("n", "held", "plus_minus"), strict=True):
+        table[where] = done[column].cast(pl.Float64).to_numpy()
+    return Held(n=tables[0], held=tables[1], plus_minus=tables[2])
+
+
+def pick(held: Mapping[str, Held], row: int, hour: int) -> dict[str, Any] | None:
+    """Coverage at a row and hour of the first kind (live, replay, backtest) with n ≥ 30; None when there is none."""
+    for kind in SCORE_KINDS:
+        found = held.get(kind)
+        if found is not None and found.n[row, hour] >= ENOUGH:
+            return _share(found, kind, row, hour)
+    return None
+
+
+def most(held: Mapping[str, Held], row: int, hour: int) -> int:
+    """Greatest number of scored values of any one kind at a row and hour."""
+    return int(max((table.n[row, hour] for table in held.values()), default=0))
+
+
+def _share(found: Held, kind: str, row: int, hour: int) -> dict[str, Any]:
+    half = found.plus_minus[row, hour]
+    return {
+        "kind": kind,
+        "held": round(float(found.held[row, hour]), 4),
+        "plus_minus": None if half != half else round(float(half), 4),
+        "n": int(found.n[row, hour]),
+    }
+
+
+def _kind(rows: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
+    total = _divided(rows.select(pl.col(_SUMS).sum()), score).to_dicts()[0]
+    overall = _held(rows.with_columns(place=pl.lit(""), hour=pl.lit(0, pl.Int16)), [""])
+    half = overall.plus_minus[0, 0]
+    hours = _grouped(rows, score, "hour")
+    bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"})
+    days = _grouped(rows, score, "day").with_columns(pl.col("day").cast(pl.String))
+    places = _grouped(rows, score, "place").filter(pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
+    ranked = places.sort(["skill", "place"], descending=[True, False])
+    return {
+        **total,
+        "plus_minus": None if half != half else round(float(half), 4),
+        "score": score,
+        "baseline": baseline,
+        "from": str(rows["day"].min()),
+        "to": str(rows["day"].max()),
+        "by_local_hour": hours.to_dicts(),
+        "by_reach": bands.to_dicts(),
+        "by_day": days.to_dicts(),
+        "best_places": ranked.head(5).to_dicts(),
+        "worst_places": ranked.tail(5).reverse().to_dicts() if len(ranked) > 5 else [],  # noqa: PLR2004
+    }
+
+
+def _grouped(rows: pl.DataFrame, score: str, by: str) -> pl.DataFrame:
+    sums = rows.group_by(by).agg(pl.col(_SUMS).sum()).sort(by)
+    shown = ("n", "coverage", "mae", "skill", "crps", "pinball", "deviance", "width_80")
+    return _divided(sums, score).rename({"coverage_80": "coverage"}).select(by, *shown)
+
+
+def _divided(sums: pl.DataFrame, score: str) -> pl.DataFrame:
+    """Return means, coverage and skill of rows of sums; null where the denominator is zero."""
+    n = pl.when(pl.col("n") > 0).then(pl.col("n"))
+    column = SCORE_COLUMNS[score]
+    reference = pl.when(pl.col(f"baseline_{column}") > 0).then(pl.col(f"baseline_{column}"))
+    done = sums.with_columns(
+        coverage_80=(pl.col("hits_80") / n).round(4),
+        plain_coverage_80=(pl.col("plain_hits_80") / n).round(4),
+        mae=(pl.col("absolute_error") / n).round(5),
+        rmse=(pl.col("squared_error") / n).sqrt().round(5),
+        bias=((pl.col("mean") - pl.col("value")) / n).round(5),
+        deviance=(pl.col("deviance") / n).round(6),
+        pinball=(pl.col("pinball") / n).round(6),
+        crps=(pl.col("crps") / n).round(6),
+        width_80=(pl.col("width_80") / n).round(4),
+        skill=(1 - pl.col(column) / reference).round(4),
+    )
+    keep = [name for name in sums.columns if name not in _SUMS]
+    measures = ("coverage_80", "plain_coverage_80", "mae", "rmse", "bias", "deviance", "pinball", "crps", "width_80")
+    return done.select(*keep, "n", *measures, "skill").with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -1,0 +1,58 @@
+"""Forecasts and scores as files, provenance in every row."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from enum import StrEnum
+
+import polars as pl
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from urbancast.api.problems import shown
+from urbancast.api.schemas import responses
+from urbancast.api.snapshot import View
+from urbancast.api.state import Here
+from urbancast.core.errors import NotReadyError, QueryError
+from urbancast.lake.store import Lake
+
+router = APIRouter(prefix="/v1/products/{product}/export", tags=["record"])
+TABLES = ("forecasts", "scores")
+
+
+class Shape(StrEnum):
+    """How a file is written."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+MEDIA = {Shape.CSV: "text/csv; charset=utf-8", Shape.PARQUET: "application/vnd.apache.parquet"}
+ROWS = "product,place,measure,origin,time,mean,q05,…,provenance,simulated\r\n"
+
+
+@router.get("/{table}.{shape}", summary="Everything ever forecast or scored", responses=responses(ROWS, 404, 422, 503, media="text/csv"))
+async def export(product: str, table: str, shape: Shape, here: Here) -> Response:
+    """Return all rows of ``forecasts`` or ``scores`` of a product as CSV or Parquet."""
+    view = here.view(product)
+    if table not in TABLES:
+        expected = " or ".join(TABLES)
+        raise QueryError("unknown-table", expected=expected, found=shown(table), action="name one of them", status=404)
+    if view.provenance is None:
+        raise NotReadyError(f"{product} has nothing to export yet; try again in a moment")
+    body = await asyncio.to_thread(_file, here.lake_url, view, table, shape)
+    head = {"Content-Disposition": f'attachment; filename="{view.product.id}-{table}.{shape}"', "Cache-Control": "no-cache"}
+    return Response(body, media_type=MEDIA[shape], headers=head)
+
+
+def _file(lake_url: str, view: View, table: str, shape: Shape) -> bytes:
+    rows = Lake.open(lake_url).scan(table, product=view.product.id)
+    marked = rows.with_columns(provenance=pl.lit(view.provenance), simulated=pl.lit(view.is_simulated))
+    frame = marked.collect()
+    file = io.BytesIO()
+    if shape is Shape.CSV:
+        frame.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    else:
+        frame.write_parquet(file)
+    return file.getvalue()

@@ -1,0 +1,85 @@
+"""Look-ups: one place at one time, one place over a span, all places at one time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from urbancast.api.lenses import zone
+from urbancast.api.lenses.zone import Asked
+from urbancast.api.payload import Payload, digest, encode, send
+from urbancast.api.schemas import responses
+from urbancast.api.state import Here, instant
+from urbancast.core.errors import QueryError
+from urbancast.core.time import floor, iso
+
+router = APIRouter(prefix="/v1/products/{product}", tags=["zone lens"])
+At = Annotated[str | None, Query(max_length=64, description="ISO 8601 with an offset", examples=["2026-11-21T18:00Z"])]
+Place = Annotated[str, Query(max_length=200, description="Id of a place", examples=["161"])]
+Measure = Annotated[str | None, Query(max_length=100, description="Default: the product's first measure")]
+ANSWER = {
+    "product": "bikes",
+    "place": {"id": "p1", "name": "Bridge", "part_of": None, "lat": 1.0, "lon": 2.0},
+    "measure": "bicycles",
+    "at": "2026-11-21T18:00:00Z",
+    "at_local": "2026-11-21T19:00:00+01:00",
+    "state": "forecast",
+    "mean": 410.2,
+    "interval": {"level": 0.8, "low": 350.0, "high": 480.0},
+    "sentence": {"en": "Today at 19:00, Bridge: about 410 bicycles/h; 8 in 10 chance of 350–480."},
+    "record": {"state": "held", "kind": "replay", "held": 0.79, "plus_minus": 0.05, "n": 412, "local_hour": 19},
+    "origin": "2026-11-21T00:00:00Z",
+    "provenance": "sample",
+    "simulated": True,
+}
+MAP = {"product": "bikes", "at": "2026-11-21T18:00:00Z", "places": ["p1"], "mean": [410.2], "breaks": [5, 20, 60, 150, 400]}
+
+
+@router.get("/forecast", summary="One place: at a time, or from a time to another", responses=responses(ANSWER, 404, 422, 503))
+async def forecast(  # noqa: PLR0913
+    request: Request,
+    product: str,
+    place: Place,
+    here: Here,
+    *,
+    at: At = None,
+    start: Annotated[str | None, Query(alias="from", max_length=64)] = None,
+    end: Annotated[str | None, Query(alias="to", max_length=64)] = None,
+    measure: Measure = None,
+) -> Response:
+    """Return one Answer; with ``from`` or ``to`` the series of [from, to), past hours as they were forecast then."""
+    asked = here.ask(product, measure)
+    row = zone.row_of(asked, place)
+    if start is None and end is None:
+        return send(request, answer_payload(asked, row, zone.column(asked, instant(at))))
+    if at is not None:
+        raise QueryError("malformed-query", expected="`at`, or `from` and `to`", found="both", action="drop one")
+    body = encode(zone.series(asked, row, instant(start), instant(end)))
+    return send(request, Payload(body, digest(body)))
+
+
+def answer_payload(asked: Asked, row: int, col: int) -> Payload:
+    """Encoded Answer, remembered for as long as its snapshot and its "today" last."""
+    key = ("answer", asked.grid.measure.id, row, col, asked.now.toordinal(), asked.now.hour)
+    cache = asked.snapshot.cache
+    known = cache.get(key)
+    if known is not None:
+        return known
+    body = encode(zone.answer(asked, row, col))
+    return cache.keep(key, Payload(body, digest(body)))
+
+
+@router.get("/map", summary="All places at one time", responses=responses(MAP, 404, 422, 503))
+async def city_map(request: Request, product: str, here: Here, *, at: At = None, measure: Measure = None) -> Response:
+    """Return every place's forecast for one interval, and the class limits that colour it."""
+    asked = here.ask(product, measure)
+    col = zone.column(asked, instant(at))
+    key = ("map", asked.grid.measure.id, col, iso(floor(asked.now, asked.snapshot.axis.step)))
+    known = asked.snapshot.cache.get(key)
+    if known is None:
+        body = encode(zone.city_map(asked, col))
+        known = asked.snapshot.cache.keep(key, Payload(body, digest(body)))
+    return send(request, known)

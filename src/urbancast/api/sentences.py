@@ -1,0 +1,237 @@
+"""Plain words in three languages: what, how sure, how often that held."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from urbancast.core.product import LANGS, Lang, Text
+
+DASH = "\N{EN DASH}"
+PERCENT = "\N{NO-BREAK SPACE}%"
+_THOUSANDS = {"en": ",", "es": ".", "fr": "\N{NARROW NO-BREAK SPACE}"}
+_DAYS: dict[Lang, tuple[str, ...]] = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+    "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+}
+_MONTHS: dict[Lang, tuple[str, ...]] = {
+    "en": ("January", "February", "March", "April", "May", "June", "July")
+    + ("August", "September", "October", "November", "December"),
+    "es": ("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio")
+    + ("agosto", "septiembre", "octubre", "noviembre", "diciembre"),
+    "fr": ("janvier", "février", "mars", "avril", "mai", "juin", "juillet")
+    + ("août", "septembre", "octobre", "novembre", "décembre"),
+}
+_NEAR_DAYS: dict[Lang, dict[int, str]] = {
+    "en": {-1: "yesterday", 0: "today", 1: "tomorrow"},
+    "es": {-1: "ayer", 0: "hoy", 1: "mañana"},
+    "fr": {-1: "hier", 0: "aujourd'hui", 1: "demain"},
+}
+_AT: dict[Lang, str] = {"en": "at", "es": "a las", "fr": "à"}
+_GRAIN_WORDS: dict[Lang, dict[str, tuple[str, str]]] = {
+    "en": {"1h": ("hour", "hours"), "1d": ("day", "days"), "": ("interval", "intervals")},
+    "es": {"1h": ("hora", "horas"), "1d": ("día", "días"), "": ("intervalo", "intervalos")},
+    "fr": {"1h": ("heure", "heures"), "1d": ("jour", "jours"), "": ("intervalle", "intervalles")},
+}
+_COMPARISONS: dict[str, Text] = {
+    "busier": {"en": "Busier than usual ({usual}).", "es": "Más que de costumbre ({usual}).",
+               "fr": "Plus que d'habitude ({usual})."},
+    "usual": {"en": "About as usual ({usual}).", "es": "Como de costumbre ({usual}).",
+              "fr": "Comme d'habitude ({usual})."},
+    "quieter": {"en": "Quieter than usual ({usual}).", "es": "Menos que de costumbre ({usual}).",
+                "fr": "Moins que d'habitude ({usual})."},
+}  # fmt: skip
+_MORE: dict[str, Text] = {
+    "busier": {"en": "More than usual ({usual}).", "es": "Más que de costumbre ({usual}).",
+               "fr": "Plus que d'habitude ({usual})."},
+    "quieter": {"en": "Fewer than usual ({usual}).", "es": "Menos que de costumbre ({usual}).",
+                "fr": "Moins que d'habitude ({usual})."},
+}  # fmt: skip
+_RANGE: Text = {
+    "en": "about {middle} {unit}; 8 in 10 chance of {low}–{high}",
+    "es": "unas {middle} {unit}; 8 de cada 10 veces, entre {low} y {high}",
+    "fr": "environ {middle} {unit} ; 8 chances sur 10 d'être entre {low} et {high}",
+}
+_CHANCE: Text = {
+    "en": "{label} in about {chance}",
+    "es": "{label} en alrededor de {chance}",
+    "fr": "{label} dans environ {chance}",
+}
+_ONE_IN: Text = {
+    "en": "1 in {n} {grains} like this",
+    "es": "1 de cada {n} {grains} como esta",
+    "fr": "1 {grain} sur {n} comme celle-ci",
+}
+_OF_TEN: Text = {
+    "en": "{n} in 10 {grains} like this",
+    "es": "{n} de cada 10 {grains} como esta",
+    "fr": "{n} {grains} sur 10 comme celle-ci",
+}
+_KINDS: dict[str, Text] = {
+    "live": {"en": "Forecasts made live", "es": "En pronósticos en directo", "fr": "En prévisions réelles"},
+    "replay": {"en": "Replayed over past days", "es": "Repitiendo días pasados", "fr": "En rejouant des jours passés"},
+    "backtest": {"en": "In a backtest", "es": "En una prueba retrospectiva", "fr": "Dans un test rétrospectif"},
+}
+_HELD: Text = {
+    "en": "{kind}, the range held {held} (± {half}) of {n} {grains} {where}.",
+    "es": "{kind}, el intervalo acertó el {held} (± {half}) de {n} {grains} {where}.",
+    "fr": "{kind}, l'intervalle a tenu {held} (± {half}) de {n} {grains} {where}.",
+}
+_HERE: Text = {"en": "here at this time of day", "es": "aquí a esta hora", "fr": "ici à cette heure"}
+_CITY: Text = {
+    "en": "across the city at this time of day", "es": "en toda la ciudad a esta hora",
+    "fr": "dans toute la ville à cette heure",
+}  # fmt: skip
+_TOO_EARLY: Text = {
+    "en": "Too early to say how often the range holds here ({n} {grains} so far, {enough} needed).",
+    "es": "Es pronto para decir cuántas veces acierta aquí el intervalo ({n} {grains}, hacen falta {enough}).",
+    "fr": "Trop tôt pour dire combien de fois l'intervalle tient ici ({n} {grains}, il en faut {enough}).",
+}
+_NO_DATA: Text = {
+    "en": "{when}, {place}: no forecast; this place has no usable data for that time.",
+    "es": "{when}, {place}: sin pronóstico; no hay datos utilizables de este lugar para esa hora.",
+    "fr": "{when}, {place} : pas de prévision ; pas de données utilisables ici pour cette heure.",
+}
+_CLOSED: Text = {
+    "en": "{when}, {place}: closed; no longer counted here.",
+    "es": "{when}, {place}: cerrado; aquí ya no se cuenta.",
+    "fr": "{when}, {place} : fermé ; plus de comptage ici.",
+}
+_SIMULATED: Text = {"en": "Simulated data.", "es": "Datos simulados.", "fr": "Données simulées."}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a sentence is about. ``at``, ``now``: local times; ``record``: the words of `held`."""
+
+    place: str
+    at: datetime
+    now: datetime
+    grain: str
+    unit: Text
+    label: Text
+    mean: float
+    median: float
+    low: float
+    high: float
+    usual: float | None
+    comparison: str | None
+    is_chance: bool
+    is_simulated: bool
+    record: Text
+
+
+def tell(told: Told) -> dict[Lang, str]:
+    """Return the answer's sentence by language."""
+    return {lang: _tell(told, lang) for lang in LANGS}
+
+
+def _tell(told: Told, lang: Lang) -> str:
+    colon = " :" if lang == "fr" else ":"
+    head = f"{when(told.at, told.now, told.grain, lang)}, {told.place}{colon} {_what(told, lang)}."
+    parts = [head, _compared(told, lang), told.record[lang], _SIMULATED[lang] if told.is_simulated else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _what(told: Told, lang: Lang) -> str:
+    if told.is_chance:
+        words = _CHANCE[lang].format(label=told.label[lang], chance=chance(told.mean, told.grain, lang))
+        return words[:1].lower() + words[1:]
+    low, high = number(told.low, lang), number(told.high, lang)
+    return _RANGE[lang].format(middle=number(told.median, lang), unit=told.unit[lang], low=low, high=high)
+
+
+def _compared(told: Told, lang: Lang) -> str:
+    if told.usual is None or told.comparison is None:
+        return ""
+    if told.is_chance:
+        template = _MORE.get(told.comparison, _COMPARISONS["usual"])[lang]
+        return template.format(usual=chance(told.usual, told.grain, lang, is_short=True))
+    return _COMPARISONS[told.comparison][lang].format(usual=number(told.usual, lang))
+
+
+def when(at: datetime, now: datetime, grain: str, lang: Lang) -> str:
+    """Local day and time in words, capitalised: ``Tomorrow at 18:00``; the date once it is further than that."""
+    days = (at.date() - now.date()).days
+    day = _NEAR_DAYS[lang].get(days) or _date(at.date(), now.date(), lang)
+    text = day if grain == "1d" else f"{day} {_AT[lang]} {at:%H:%M}"
+    return text[:1].upper() + text[1:]
+
+
+def _date(day: date, today: date, lang: Lang) -> str:
+    weekday, month = _DAYS[lang][day.weekday()], _MONTHS[lang][day.month - 1]
+    words = f"{weekday} {day.day} de {month}" if lang == "es" else f"{weekday} {day.day} {month}"
+    if day.year == today.year:
+        return words
+    return f"{words} de {day.year}" if lang == "es" else f"{words} {day.year}"
+
+
+def number(value: float, lang: Lang) -> str:
+    """Rounded number as people say it: two or three digits, the language's separators."""
+    if value < 10:  # noqa: PLR2004
+        text = f"{value:.1f}" if 0 < value < 9.95 and round(value, 1) != round(value) else f"{value:.0f}"  # noqa: PLR2004
+        return text if lang == "en" else text.replace(".", ",")
+    step = 10 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1000 else 1  # noqa: PLR2004
+    nice = round(value / step) * step if value >= 1000 else round(value, -1 if value >= 200 else 0)  # noqa: PLR2004
+    return f"{int(nice):,}".replace(",", _THOUSANDS[lang])
+
+
+def chance(mean: float, grain: str, lang: Lang, *, is_short: bool = False) -> str:
+    """Chance of at least one, from a Poisson count of this mean: ``1 in 11 hours like this``."""
+    one, many = _grain_words(grain, lang)
+    p = -math.expm1(-max(mean, 0.0))
+    if p >= 0.25:  # noqa: PLR2004
+        template, n = _OF_TEN[lang], str(min(9, round(p * 10)) if p < 0.95 else 10)  # noqa: PLR2004
+    else:
+        template, n = _ONE_IN[lang], _odds(p, lang)
+    words = template.format(n=n, grain=one, grains=many)
+    tail = {"en": " like this", "es": " como esta", "fr": " comme celle-ci"}[lang]
+    return words.removesuffix(tail) if is_short else words
+
+
+def _odds(p: float, lang: Lang) -> str:
+    """Return the odds 1/p to two digits; beyond a million it stops counting."""
+    odds = min(1 / p, 1e6) if p > 0 else 1e6
+    digits = max(0, math.floor(math.log10(odds)) - 1)
+    return f"{round(odds / 10**digits) * 10**digits:,}".replace(",", _THOUSANDS[lang])
+
+
+def held(share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far: int, grain: str) -> dict[Lang, str]:
+    """How often the range held, by language: here, or too early here and then across the city."""
+    return {lang: _held(share, city, so_far, grain, lang) for lang in LANGS}
+
+
+def _held(
+    share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far: int, grain: str, lang: Lang
+) -> str:
+    if share is not None:
+        return _share(share, grain, _HERE[lang], lang)
+    many = _grain_words(grain, lang)[1]
+    early = _TOO_EARLY[lang].format(n=so_far, grains=many, enough=30)
+    return early if city is None else f"{early} {_share(city, grain, _CITY[lang], lang)}"
+
+
+def _share(share: Mapping[str, Any], grain: str, where: str, lang: Lang) -> str:
+    half = share["plus_minus"]
+    return _HELD[lang].format(
+        kind=_KINDS[share["kind"]][lang],
+        held=f"{share['held'] * 100:.0f}{PERCENT}",
+        half="?" if half is None else f"{half * 100:.0f}",
+        n=f"{share['n']:,}".replace(",", _THOUSANDS[lang]),
+        grains=_grain_words(grain, lang)[1],
+        where=where,
+    )
+
+
+def no_answer(state: str, place: str, at: datetime, now: datetime, grain: str) -> dict[Lang, str]:
+    """Sentence of a place without a forecast: ``no_data`` or ``closed``."""
+    template = _CLOSED if state == "closed" else _NO_DATA
+    return {lang: template[lang].format(when=when(at, now, grain, lang), place=place) for lang in LANGS}
+
+
+def _grain_words(grain: str, lang: Lang) -> tuple[str, str]:
+    return _GRAIN_WORDS[lang].get(grain, _GRAIN_WORDS[lang][""])

@@ -1,0 +1,22 @@
+"""Serve the app with uvicorn; the access log is ours, because uvicorn's would hold query strings."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from urbancast.api.app import create_app
+from urbancast.settings import settings
+
+
+def serve(lake_url: str | None = None, *, host: str | None = None, port: int | None = None) -> None:
+    """Serve until stopped, on 127.0.0.1:8000 unless told otherwise."""
+    deployed = settings()
+    bound = host or deployed.host
+    uvicorn.run(
+        create_app(lake_url, host=bound),
+        host=bound,
+        port=port or deployed.port,
+        access_log=False,
+        server_header=False,
+        log_level=deployed.log_level.lower(),
+    )

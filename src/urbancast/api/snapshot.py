@@ -1,0 +1,177 @@
+"""Everything the API answers from, immutable and in memory; built from the lake, swapped whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+import polars as pl
+
+from urbancast.api import grid
+from urbancast.api.atlas import Atlas
+from urbancast.api.grid import Axis, Grid
+from urbancast.api.payload import Payload, digest
+from urbancast.api.progress import WAITING, Progress
+from urbancast.api.record import Record
+from urbancast.core.product import Measure, Product, Provenance
+from urbancast.core.time import as_grain, floor
+from urbancast.lake import observations, releases
+from urbancast.lake.store import Lake
+
+CACHE_LIMIT = 4096
+
+
+class Cache(dict[tuple[Any, ...], Payload]):
+    """Encoded answers of one snapshot, emptied when full."""
+
+    def keep(self, key: tuple[Any, ...], payload: Payload) -> Payload:
+        """Remember and return a payload."""
+        if len(self) >= CACHE_LIMIT:
+            self.clear()
+        self[key] = payload
+        return payload
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """Served forecasts of one product. ``tag`` names it: the same lake state has the same tag."""
+
+    tag: str
+    origin: datetime
+    issued_at: datetime
+    data_to: datetime | None
+    axis: Axis
+    grids: Mapping[str, Grid]
+    cache: Cache = field(default_factory=Cache)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """One product as the API sees it now; each part is replaced on its own, never changed."""
+
+    product: Product
+    provenance: Provenance | None = None
+    snapshot: Snapshot | None = None
+    atlas: Atlas | None = None
+    records: Mapping[str, Record] = field(default_factory=dict)
+    verdicts: tuple[Mapping[str, Any], ...] = ()
+    progress: Progress = WAITING
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the numbers come from a simulated source."""
+        return self.provenance == "sample"
+
+    def moment(self, wall: datetime) -> datetime:
+        """Return "now" for this product: the wall clock, or the origin where the source has ended."""
+        if self.snapshot is None:
+            return wall
+        is_past = self.provenance == "extract" or self.product.historical
+        return self.snapshot.origin if is_past else wall
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class World:
+    """All products at one look at the lake. ``trouble``: why the newest look failed, None when it did not."""
+
+    views: Mapping[str, View]
+    alerts: tuple[Mapping[str, Any], ...] = ()
+    looked_at: datetime | None = None
+    trouble: str | None = None
+
+
+def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, now: datetime) -> Snapshot:
+    """Snapshot of a serving row; ``now`` bounds what observations are known."""
+    origin: datetime = row["origin"]
+    served: Mapping[str, str] = row["releases"]
+    forecasts = _forecasts(lake, product, origin)
+    known = releases.read(lake, product.id)
+    current = forecasts.filter(pl.col("origin") == origin, pl.col("release").is_in(list(served.values())))
+    first = current["time"].min() or floor(origin, as_grain(product.grain))
+    axis = grid.make_axis(forecasts["time"], origin, first, as_grain(product.grain))  # type: ignore[arg-type]
+    start = min(axis.time(0), origin - grid.USUAL_WINDOW - as_grain(product.grain))
+    seen = observations.known_at(lake, product.id, now, since=start)
+    parts = _Parts(product, axis, forecasts, seen, known)
+    grids = {measure.id: _grid(parts, measure, served.get(measure.id, ""), atlas) for measure in product.measures}
+    issued = current["issued_at"].max() or row["moved_at"]
+    tag = digest(product.id, row["moved_at"], origin, served, row["versions"])
+    data_to = row["data_to"]
+    return Snapshot(tag=tag, origin=origin, issued_at=issued, data_to=data_to, axis=axis, grids=grids)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    product: Product
+    axis: Axis
+    forecasts: pl.DataFrame
+    seen: pl.DataFrame
+    releases: pl.DataFrame
+
+
+def _forecasts(lake: Lake, product: Product, origin: datetime) -> pl.DataFrame:
+    since = origin - grid.PAST - product.horizon
+    rows = lake.scan("forecasts", product=product.id, since=since)
+    wanted = (pl.col("origin") >= since) & (pl.col("origin") <= origin) & (pl.col("time") >= origin - grid.PAST)
+    columns = ("place", "measure", "origin", "time", "release", "issued_at", *grid.LEVELS)
+    return rows.filter(wanted).select(columns).collect()
+
+
+def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
+    own = parts.forecasts.filter(pl.col("measure") == measure.id)
+    numbers = dict(zip(parts.releases["release"], parts.releases["number"], strict=True))
+    names = dict(zip(parts.releases["release"], parts.releases["candidate"], strict=True))
+    baselines = [name for name, number in numbers.items() if number == 0]
+    is_baseline = release in baselines
+    chosen = grid.newest(own, ranks(parts.releases, release))
+    values = grid.spread(chosen, atlas.ids, parts.axis, grid.LEVELS)
+    usual = _usual(parts, measure, own.filter(pl.col("release").is_in(baselines)), atlas, is_baseline=is_baseline)
+    per_time = chosen.group_by("time").agg(pl.col("origin", "release").last())
+    origins, made_by = _issues(per_time, parts.axis)
+    current = chosen.filter(pl.col("release") == release)
+    return Grid(
+        measure=measure,
+        release=release,
+        candidate=names.get(release, "unknown"),
+        is_baseline=is_baseline,
+        issued_at=current["issued_at"].max(),  # type: ignore[arg-type]
+        axis=parts.axis,
+        values=values,
+        observed=grid.observed(parts.seen, measure, atlas.ids, parts.axis),
+        usual=usual,
+        origins=origins,
+        releases=made_by,
+        breaks=grid.breaks(values[:, parts.axis.first :, 0]),
+    )
+
+
+def _usual(
+    parts: _Parts, measure: Measure, baseline: pl.DataFrame, atlas: Atlas, *, is_baseline: bool
+) -> grid.Floats:
+    if is_baseline or baseline.is_empty():
+        return grid.usual_from_weeks(parts.seen, measure, atlas.ids, parts.axis, parts.product.tz)
+    return grid.spread(grid.newest(baseline, {}), atlas.ids, parts.axis, ["mean"])[:, :, 0]
+
+
+def _issues(per_time: pl.DataFrame, axis: Axis) -> tuple[grid.Integers, tuple[str, ...]]:
+    times = pl.DataFrame({"time": pl.Series(axis.times).cast(pl.Datetime("us", "UTC"))})
+    rows = times.join(per_time, on="time", how="left").sort("time")
+    origins = rows["origin"].dt.epoch("us").fill_null(-1).to_numpy()
+    return origins, tuple(rows["release"].fill_null(""))
+
+
+def ranks(releases: pl.DataFrame, served: str) -> dict[str, int]:
+    """Rank of each release where several forecast one hour: the served one, then the newest, the baseline last."""
+    ordered = releases.sort("number", "created_at")["release"].to_list()
+    rank = {name: position for position, name in enumerate(ordered)}
+    return {**rank, served: len(ordered) + 1}
+
+
+def decode(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Mapping of a JSON column, decoded or not yet."""
+    if isinstance(text, Mapping):
+        return text
+    found = orjson.loads(text or "{}")
+    return found if isinstance(found, dict) else {}
