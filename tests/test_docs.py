@@ -115,7 +115,7 @@ def test_a_decision_gives_context_choice_and_price_on_one_page(page: Path) -> No
     assert len(text.split()) <= 600
 
 
-def test_the_glossary_covers_the_tables() -> None:
+def test_the_architecture_describes_every_table() -> None:
     from urbancast.core.tables import TABLES
 
     described = set(re.findall(r"`([a-z]+)`", (ROOT / "docs" / "architecture.md").read_text("utf-8")))
