@@ -66,8 +66,15 @@ clean: ## remove what was built or fetched; the lake stays
 .uv/bin/uv:
 	$(call say,fetching uv)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python >= 3.11; try make PYTHON=python3.11")'
-	$(PYTHON) -m venv .uv
-	.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	rm -rf .uv
+	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'; \
+	elif $(PYTHON) -c 'import pip' 2>/dev/null; then \
+		$(PYTHON) -m venv --without-pip .uv && $(PYTHON) -m pip --python .uv/bin/python install --quiet 'uv>=0.5'; \
+	else \
+		echo 'expected uv, venv or pip beside Python, found none; install one (Debian: apt-get install python3-venv)'; \
+		exit 1; \
+	fi
 	touch $@
 
 .node/.installed: | $(UV_HERE)
