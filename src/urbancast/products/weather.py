@@ -64,7 +64,7 @@ def _layout(lag: timedelta) -> Layout:
 
 def _parser(lag: timedelta) -> Callable[[pl.DataFrame], pl.DataFrame]:
     def parse(native: pl.DataFrame) -> pl.DataFrame:
-        return native.drop_nulls("value").select(
+        return native.select(
             place=pl.lit(""),
             variable=pl.col("variable"),
             time=pl.col("time"),
