@@ -34,7 +34,7 @@ class Cache:
         """Return what is kept for ``url``; a damaged entry counts as none."""
         if self._folder is None:
             return self._memory.get(url)
-        path = self._path(url)
+        path = _path(self._folder, url)
         if not path.exists():
             return None
         head, _, payload = path.read_bytes().partition(b"\n")
@@ -48,7 +48,7 @@ class Cache:
         if self._folder is not None:
             sha256 = hashlib.sha256(kept.payload).hexdigest()
             head = orjson.dumps({"etag": kept.etag, "media": kept.media, "sha256": sha256, "url": url})
-            path = self._path(url)
+            path = _path(self._folder, url)
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}.new")
             part.write_bytes(head + b"\n" + kept.payload)
@@ -59,6 +59,6 @@ class Cache:
             while sum(len(entry.payload) for entry in self._memory.values()) > MEMORY_BYTES:
                 self._memory.popitem(last=False)
 
-    def _path(self, url: str) -> Path:
-        assert self._folder is not None
-        return self._folder / "answers" / hashlib.sha256(url.encode()).hexdigest()
+
+def _path(folder: Path, url: str) -> Path:
+    return folder / "answers" / hashlib.sha256(url.encode()).hexdigest()

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 
 from urbancast.core.errors import PortalError
-from urbancast.portals.session import PassingError, Session, check_not_html, check_status, host_of
+from urbancast.portals.errors import PassingError
+from urbancast.portals.session import Session, check_not_html, check_status, host_of
 
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -58,7 +59,7 @@ def _go_on(url: str, *, session: Session, part: Path, tag: Path) -> str:
         else:
             tag.unlink(missing_ok=True)
         _write(response, part, start=have if resumed else 0, limit=session.policy.size_limit)
-        return response.headers.get("content-type", "")
+        return str(response.headers.get("content-type", ""))
 
 
 def _write(response: httpx.Response, part: Path, *, start: int, limit: int) -> None:

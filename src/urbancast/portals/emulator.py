@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from urbancast.core.errors import ContractError
 from urbancast.portals import emulator_explore, emulator_files, emulator_soda, emulator_weather
-from urbancast.portals.emulator_data import Dataset, Tables
+from urbancast.portals.emulator_data import Dataset, Stage, Tables
 from urbancast.portals.emulator_faults import STATUS, Faults
 from urbancast.portals.emulator_reply import RefusedError, Reply, as_json
 
@@ -24,11 +24,10 @@ _FILE = re.compile(r"^/files/([^/]+?)(?:\.(?:csv|parquet|geojson))?$")
 _WEATHER = re.compile(r"^/v1/(archive|forecast)$")
 _HTML = b"<!DOCTYPE html><html><body>We are down for maintenance.</body></html>"
 _HANG_S = 30.0
-_EXPLAINED = 404
 
 
 class Emulator(AbstractContextManager["Emulator"]):
-    """Context manager; ``url`` is where it listens, ``faults`` what it is told to do wrong, ``asked`` the paths asked."""
+    """Context manager: ``url`` is where it listens, ``faults`` what it does wrong, ``asked`` what it was asked."""
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class Emulator(AbstractContextManager["Emulator"]):
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def reply(self, target: str, headers: Mapping[str, str]) -> Reply:
-        """Answer a GET of ``target``."""
+        """Answer a GET of ``target``; header names in lower case."""
         parts = urlsplit(target)
         path, query = unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True))
         try:
@@ -80,28 +79,26 @@ class Emulator(AbstractContextManager["Emulator"]):
             return as_json(refused.document, refused.status)
 
     def _route(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
-        shown = {"tables": self.tables, "faults": self.faults}
+        stage = Stage(tables=self.tables, faults=self.faults)
         if found := _SODA.match(path):
-            return emulator_soda.answer(self._named("socrata", found.group(1)), found.group(2), query, **shown)
+            return emulator_soda.answer(self._named("socrata", found.group(1)), found.group(2), query, stage=stage)
         if found := _EXPLORE.match(path):
             dataset = self._named("opendatasoft", found.group(1))
             if found.group(3):
-                return emulator_explore.exports(dataset, found.group(3), query, **shown)
-            return emulator_explore.records(dataset, query, **shown)
+                return emulator_explore.exports(dataset, found.group(3), query, stage=stage)
+            return emulator_explore.records(dataset, query, stage=stage)
         if found := _FILE.match(path):
-            return emulator_files.answer(self._named("file", found.group(1)), headers, **shown)
+            return emulator_files.answer(self._named("file", found.group(1)), headers, stage=stage)
         weather = [dataset for dataset in self.datasets if dataset.protocol == "open_meteo"]
         if (found := _WEATHER.match(path)) and weather:
-            return emulator_weather.answer(
-                emulator_weather.nearest(weather, query), found.group(1), query, **shown
-            )
-        raise RefusedError(_EXPLAINED, {"message": f"No such address: {path}", "error": True})
+            return emulator_weather.answer(emulator_weather.nearest(weather, query), found.group(1), query, stage=stage)
+        raise RefusedError(404, {"message": f"No such address: {path}", "error": True})
 
     def _named(self, protocol: str, name: str) -> Dataset:
         for dataset in self.datasets:
             if dataset.protocol == protocol and dataset.id == name:
                 return dataset
-        raise RefusedError(_EXPLAINED, {"code": "dataset.missing", "error": True, "message": f"Not found: {name}"})
+        raise RefusedError(404, {"code": "dataset.missing", "error": True, "message": f"Not found: {name}"})
 
 
 class _Server(ThreadingHTTPServer):
@@ -132,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind == "html200":
             self._send(Reply(body=_HTML, media="text/html; charset=utf-8"))
         else:
-            self._send(emulator.reply(self.path, self.headers), cut=kind)
+            self._send(emulator.reply(self.path, {k.lower(): v for k, v in self.headers.items()}), cut=kind)
 
     def _send(self, reply: Reply, cut: str = "") -> None:
         body = reply.body[: len(reply.body) // 2] if cut else reply.body

@@ -14,6 +14,7 @@ import polars as pl
 
 from urbancast.core.product import Window
 from urbancast.core.time import UTC_US, as_utc
+from urbancast.portals.emulator_faults import Faults
 
 Protocol = Literal["opendatasoft", "socrata", "file", "open_meteo"]
 Clock = Callable[[], datetime]
@@ -74,7 +75,7 @@ class Tables:
             key = (dataset.protocol, dataset.id, where, now.isoformat())
             if key not in self._views:
                 self._views[key] = filtered(self._shown(dataset, where, now), dataset.time, where)
-                if len(self._views) > 2:  # noqa: PLR2004
+                if len(self._views) > 2:
                     self._views.popitem(last=False)
             return self._views[key]
 
@@ -83,10 +84,15 @@ class Tables:
             whole = self._chunk(dataset, "all", Window(start=dataset.start, end=now))
             return dataset.revised(whole, now) if dataset.revised else whole
         first, end = bounds(dataset.time, where)
-        first = max(first or dataset.start, as_utc(dataset.start))
+        begun = as_utc(dataset.start)
+        first = max(first - _SLACK, begun) if first else begun
         end = min(end or now, now) + _SLACK
-        chunks = [self._chunk(dataset, f"{m.start:%Y%m}", m) for m in _months(first - _SLACK, end)]
-        frame = pl.concat(chunks, how="vertical_relaxed") if chunks else dataset.rows(Window(start=now, end=now))
+        # An empty window still has columns to answer with.
+        months = _months(first, end) or [Window(start=begun, end=begun)]
+        windows = [Window(start=max(month.start, begun), end=max(month.end, begun)) for month in months]
+        frame = pl.concat(
+            [self._chunk(dataset, f"{w.start:%Y%m%d}-{w.end:%Y%m%d}", w) for w in windows], how="vertical_relaxed"
+        )
         publish = dataset.published or _instant
         frame = frame.filter(publish(pl.col(dataset.time)).cast(UTC_US) <= pl.lit(now, dtype=UTC_US))
         return dataset.revised(frame, now) if dataset.revised else frame
@@ -103,6 +109,14 @@ class Tables:
                 self._chunks.popitem(last=False)
         self._chunks.move_to_end(key)
         return self._chunks[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What every emulated protocol answers from."""
+
+    tables: Tables
+    faults: Faults
 
 
 def bounds(time: str, where: str) -> tuple[datetime | None, datetime | None]:

@@ -9,8 +9,7 @@ import orjson
 import polars as pl
 
 from urbancast.portals import media
-from urbancast.portals.emulator_data import Dataset, Tables
-from urbancast.portals.emulator_faults import Faults
+from urbancast.portals.emulator_data import Dataset, Stage
 from urbancast.portals.emulator_reply import RefusedError, Reply, columns_of, ordered, times_as_text
 
 _MOST_RECORDS = 100
@@ -18,24 +17,24 @@ _LAST_RECORD = 10_000
 _ISO = "%Y-%m-%dT%H:%M:%S%:z"
 
 
-def records(dataset: Dataset, query: Mapping[str, str], *, tables: Tables, faults: Faults) -> Reply:
+def records(dataset: Dataset, query: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer ``/records``: at most 100 of the first 10,000, and how many there are."""
     limit, offset = _number(query, "limit", 10), _number(query, "offset", 0)
     if not (0 <= limit <= _MOST_RECORDS and offset + limit <= _LAST_RECORD):
         raise _refused(f"Invalid value for limit API parameter: {limit} was found but max {_MOST_RECORDS} is allowed.")
-    rows = _rows(dataset, query, tables)
+    rows = _rows(dataset, query, stage)
     path = f"{dataset.id}/records"
     shown = times_as_text(rows.slice(offset, limit), _ISO)
-    total = faults.of_count(rows.height, path)
+    total = stage.faults.of_count(rows.height, path)
     return Reply(body=orjson.dumps({"total_count": total, "results": shown.to_dicts()}))
 
 
-def exports(dataset: Dataset, form: str, query: Mapping[str, str], *, tables: Tables, faults: Faults) -> Reply:
+def exports(dataset: Dataset, form: str, query: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer ``/exports/{json,csv,parquet}``: all rows, or the first ``limit``."""
-    rows = _rows(dataset, query, tables)
+    rows = _rows(dataset, query, stage)
     limit = _number(query, "limit", -1)
     rows = rows if limit < 0 else rows.head(limit)
-    rows = faults.of_columns(rows, f"{dataset.id}/exports/{form}")
+    rows = stage.faults.of_columns(rows, f"{dataset.id}/exports/{form}")
     if form == "parquet":
         store = io.BytesIO()
         rows.write_parquet(store, compression="lz4")
@@ -52,9 +51,9 @@ def exports(dataset: Dataset, form: str, query: Mapping[str, str], *, tables: Ta
     return Reply(body=body.encode(), media=f"{media.CSV}; charset=utf-8")
 
 
-def _rows(dataset: Dataset, query: Mapping[str, str], tables: Tables) -> pl.DataFrame:
+def _rows(dataset: Dataset, query: Mapping[str, str], stage: Stage) -> pl.DataFrame:
     try:
-        rows = tables.rows(dataset, query.get("where", ""))
+        rows = stage.tables.rows(dataset, query.get("where", ""))
         return ordered(rows, query.get("order_by")).select(columns_of(rows, query.get("select")))
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise _refused(f"ODSQL query is malformed: {str(error).splitlines()[0]}") from error

@@ -12,8 +12,7 @@ import polars as pl
 import shapely
 
 from urbancast.portals import media
-from urbancast.portals.emulator_data import Dataset, Tables
-from urbancast.portals.emulator_faults import Faults
+from urbancast.portals.emulator_data import Dataset, Stage
 from urbancast.portals.emulator_reply import Reply
 from urbancast.portals.shapes import GEOMETRY
 
@@ -21,15 +20,15 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 _MEDIA = {"csv": media.CSV, "parquet": media.PARQUET, "geojson": media.GEOJSON}
 
 
-def answer(dataset: Dataset, headers: Mapping[str, str], *, tables: Tables, faults: Faults) -> Reply:
+def answer(dataset: Dataset, headers: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer with the file as of the clock, or with the part asked for."""
-    body = _bytes(dataset, faults.of_columns(tables.rows(dataset), f"files/{dataset.id}"))
+    body = _bytes(dataset, stage.faults.of_columns(stage.tables.rows(dataset), f"files/{dataset.id}"))
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     told = {"ETag": etag, "Accept-Ranges": "bytes"}
-    if headers.get("If-None-Match") == etag:
+    if headers.get("if-none-match") == etag:
         return Reply(status=304, headers=told)
-    asked = _RANGE.match(headers.get("Range", ""))
-    if asked is None or headers.get("If-Range", etag) != etag:
+    asked = _RANGE.match(headers.get("range", ""))
+    if asked is None or headers.get("if-range", etag) != etag:
         return Reply(body=body, media=_MEDIA[dataset.form], headers=told)
     first, last = int(asked.group(1)), int(asked.group(2) or len(body) - 1)
     if first >= len(body):

@@ -39,7 +39,7 @@ def as_json(document: Any, status: int = 200) -> Reply:
 def columns_of(frame: pl.DataFrame, names: str | None) -> list[str]:
     """Split a select list; ``*`` is all but the system fields."""
     chosen: list[str] = []
-    for name in (part.strip().strip("`\"") for part in (names or "*").split(",")):
+    for name in (part.strip().strip('`"') for part in (names or "*").split(",")):
         more = [c for c in frame.columns if not c.startswith(":")] if name == "*" else [name]
         chosen += [column for column in more if column not in chosen]
     return chosen
@@ -51,7 +51,7 @@ def ordered(frame: pl.DataFrame, order: str | None) -> pl.DataFrame:
         return frame
     keys = [part.split() for part in order.split(",")]
     return frame.sort(
-        [key[0].strip("`\"") for key in keys],
+        [key[0].strip('`"') for key in keys],
         descending=[len(key) > 1 and key[1].lower() == "desc" for key in keys],
         maintain_order=True,
     )

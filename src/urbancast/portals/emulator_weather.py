@@ -10,23 +10,22 @@ import polars as pl
 
 from urbancast.core.product import Window
 from urbancast.core.time import DAY, HOUR, UTC_US, floor, instants
-from urbancast.portals.emulator_data import Dataset, Tables
-from urbancast.portals.emulator_faults import Faults
+from urbancast.portals.emulator_data import Dataset, Stage
 from urbancast.portals.emulator_reply import RefusedError, Reply, as_json
 
 _LEAD = re.compile(r"^(.*)_previous_day(\d)$")
 _UNITS = {"temperature": "°C", "precipitation": "mm", "rain": "mm", "snow": "cm", "wind": "km/h", "relative": "%"}
 
 
-def answer(dataset: Dataset, service: str, query: Mapping[str, str], *, tables: Tables, faults: Faults) -> Reply:
+def answer(dataset: Dataset, service: str, query: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer with hours of whole UTC days; hours without a value yet are null."""
-    now = tables.now()
+    now = stage.tables.now()
     window = _window(service, query, now)
     grid = pl.DataFrame({"time": instants(window.start, window.end, HOUR)}, schema={"time": UTC_US})
     for name in query.get("hourly", "").split(","):
         values = _values(dataset, name, window, now=now, is_forecast=service == "forecast")
         grid = grid.join(values, on="time", how="left", maintain_order="left")
-    grid = faults.of_columns(grid, f"v1/{service}")
+    grid = stage.faults.of_columns(grid, f"v1/{service}")
     hourly = {name: grid[name].to_list() for name in grid.columns if name != "time"}
     return as_json(
         {

@@ -72,7 +72,9 @@ def _local(source: Source, where: str) -> list[Path]:
     else:
         found = [path] if path.is_file() else []
     if not found:
-        raise PortalError(f"{source.name}: expected a file or folder of files, found nothing at {where}; check the path")
+        raise PortalError(
+            f"{source.name}: expected a file or folder of files, found nothing at {where}; check the path"
+        )
     return found
 
 

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 import orjson
 import polars as pl
 
-from urbancast.core.errors import ContractError, PortalError
+from urbancast.core.errors import ContractError
 from urbancast.core.product import Source, Window
 from urbancast.core.time import HOUR, UTC_US, as_utc, floor
 from urbancast.portals import media, verify
+from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 
@@ -40,10 +41,14 @@ def fetch(
             f"{source.name}.dataset: expected one of {', '.join(_PATHS)}, found {source.dataset!r}; name one of them",
         )
     address = f"{(url or source.url).rstrip('/')}/{_PATHS[source.dataset]}"
+    return verify.twice(lambda: [_pull(source, window, session=session, now=now, address=address)])
+
+
+def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, address: str) -> Fetched:
     query = _query(source, None if source.dataset == "forecast" else window)
     payload = session.get(address, params=query).payload
     _check(source, payload, query["hourly"].split(","))
-    yield Fetched(
+    return Fetched(
         url=address,
         query=query,
         payload=payload,
@@ -110,8 +115,8 @@ def _query(source: Source, window: Window | None) -> dict[str, str]:
 
 def _held(payload: bytes, asked: Window | None) -> Window | None:
     """Window that the answer holds, the asked one when it holds nothing."""
-    times = table(payload)["time"]
-    return Window(start=times.min(), end=times.max() + HOUR) if times.len() else asked
+    times: list[datetime] = table(payload)["time"].sort().to_list()
+    return Window(start=times[0], end=times[-1] + HOUR) if times else asked
 
 
 def _check(source: Source, payload: bytes, variables: Sequence[str]) -> None:
@@ -121,11 +126,11 @@ def _check(source: Source, payload: bytes, variables: Sequence[str]) -> None:
         widths = {name: len(values) for name, values in document["hourly"].items()}
         hours = widths["time"]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise PortalError(f"{source.name}: expected hourly values, found {payload[:200]!r}; ask again") from error
-    if {name: hours for name in ("time", *variables)} != widths:
-        raise PortalError(
+        raise LyingError(f"{source.name}: expected hourly values, found {payload[:200]!r}; ask again") from error
+    if dict.fromkeys(("time", *variables), hours) != widths:
+        raise LyingError(
             f"{source.name}: expected {hours} values each of {', '.join(variables)}, found {widths}; "
             "check the variables in the recipe",
         )
     if document.get("utc_offset_seconds", 0) != 0:
-        raise PortalError(f"{source.name}: expected UTC, found offset {document['utc_offset_seconds']} s; ask again")
+        raise LyingError(f"{source.name}: expected UTC, found offset {document['utc_offset_seconds']} s; ask again")

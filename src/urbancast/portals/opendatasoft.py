@@ -11,10 +11,11 @@ from datetime import datetime
 
 import orjson
 
-from urbancast.core.errors import PortalError
+from urbancast.core.errors import ContractError
 from urbancast.core.product import Source, Window
 from urbancast.core.time import as_utc
 from urbancast.portals import media, read, verify
+from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 
@@ -38,7 +39,7 @@ def _pull(source: Source, window: Window | None, *, session: Session, now: datet
     where = _where(source, window)
     form = verify.text_setting(source, "format", "json")
     if form not in _MEDIA:
-        raise PortalError(f"{source.name}: expected a format of {', '.join(_MEDIA)}, found {form!r}; name another")
+        raise ContractError(f"{source.name}: expected a format of {', '.join(_MEDIA)}, found {form!r}; name another")
     query = _query(source, where, form)
     before = _count(source, where, session=session, base=base)
     answer = session.get(f"{base}/exports/{form}", params=query)
@@ -83,6 +84,6 @@ def _count(source: Source, where: str, *, session: Session, base: str) -> int:
     try:
         return int(orjson.loads(answer.payload)["total_count"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise PortalError(
+        raise LyingError(
             f"{source.name}: expected total_count, found {answer.payload[:200]!r}; check the dataset id",
         ) from error

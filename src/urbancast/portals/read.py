@@ -12,6 +12,7 @@ import polars as pl
 
 from urbancast.core.errors import PortalError
 from urbancast.portals import encoding, media, open_meteo, shapes
+from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 
 
@@ -21,7 +22,7 @@ def frame(payload: bytes, media_type: str) -> pl.DataFrame:
     PortalError when the bytes are not what they claim to be (a web page, a cut file).
     """
     if media.looks_like_html(payload):
-        raise PortalError(f"portal: expected {media_type}, found a web page; ask again later or check the address")
+        raise LyingError(f"portal: expected {media_type}, found a web page; ask again later or check the address")
     media_type = media_type or media.sniff(payload)
     reader = _READERS.get(media_type)
     if reader is None:
@@ -29,7 +30,7 @@ def frame(payload: bytes, media_type: str) -> pl.DataFrame:
     try:
         return reader(payload)
     except (ValueError, zipfile.BadZipFile, pl.exceptions.PolarsError, shapes.ShapeError, OSError) as error:
-        raise PortalError(
+        raise LyingError(
             f"portal: expected readable {media_type}, found {len(payload)} bytes that are not ({error}); ask again",
         ) from error
 
@@ -52,9 +53,9 @@ def rows(payload: bytes, media_type: str) -> int:
 
 def _parquet_rows(payload: bytes) -> int:
     try:
-        return pl.scan_parquet(io.BytesIO(payload)).select(pl.len()).collect().item()
+        return int(pl.scan_parquet(io.BytesIO(payload)).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PortalError(f"portal: expected parquet, found {len(payload)} bytes that are not; ask again") from error
+        raise LyingError(f"portal: expected parquet, found {len(payload)} bytes that are not; ask again") from error
 
 
 def _csv(payload: bytes) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from urbancast.core.errors import PortalError
 from urbancast.core.product import Source
 from urbancast.portals import media
 from urbancast.portals.cache import Cache, Kept
+from urbancast.portals.errors import PassingError
 from urbancast.settings import settings
 
 USER_AGENT = "urbancast/0.1 (open forecasts; polite client)"
@@ -49,15 +50,6 @@ class Answer:
     is_cached: bool = False
 
 
-class PassingError(PortalError):
-    """A fault that may pass; ``retry_after_s`` is how long the portal asked us to wait."""
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        """Keep how long the portal asked us to wait."""
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
 class Session(AbstractContextManager["Session"]):
     """HTTP for portals. ``hosts`` are the only ones asked, with those of URBANCAST_PORTAL_HOSTS."""
 
@@ -76,7 +68,9 @@ class Session(AbstractContextManager["Session"]):
         )
 
     @classmethod
-    def of(cls, *sources: Source, link: str | None = None, policy: Policy | None = None, folder: Path | None = None) -> Self:
+    def of(
+        cls, *sources: Source, link: str | None = None, policy: Policy | None = None, folder: Path | None = None
+    ) -> Self:
         """Return a session that may ask the hosts of ``sources``, and of ``link`` where that is a URL."""
         hosts = [host_of(source.url) for source in sources]
         return cls(hosts=[*hosts, host_of(link or "")], policy=policy, folder=folder)

@@ -51,8 +51,10 @@ def from_shapefile(payload: bytes) -> pl.DataFrame:
         try:
             with shapefile.Reader(**streams, encoding=codec) as reader:
                 properties = [record.as_dict() for record in reader.iterRecords()]
-                texts = [orjson.dumps(shape.__geo_interface__).decode() if shape.shapeType else None
-                         for shape in reader.iterShapes()]
+                texts = [
+                    orjson.dumps(shape.__geo_interface__).decode() if shape.shapeType else None
+                    for shape in reader.iterShapes()
+                ]
         except (UnicodeDecodeError, LookupError):
             continue
         except shapefile.ShapefileException as error:

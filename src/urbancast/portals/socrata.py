@@ -15,6 +15,7 @@ import polars as pl
 from urbancast.core.errors import PortalError
 from urbancast.core.product import Source, Window
 from urbancast.portals import media, read, verify
+from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 from urbancast.settings import settings
@@ -61,8 +62,8 @@ def _pull(source: Source, window: Window | None, *, session: Session, now: datet
             ),
         )
     after = _count(source, where, session=session, base=base)
-    verify.check_count(source, before=before, after=after, received=sum(page.rows_received for page in pages))
     verify.check_unique(source, ids)
+    verify.check_count(source, before=before, after=after, received=sum(page.rows_received for page in pages))
     return pages
 
 
@@ -100,7 +101,7 @@ def _ids(source: Source, page: pl.DataFrame) -> pl.Series:
     if page.height == 0:
         return pl.Series(ROW_ID, [], dtype=pl.String)
     if ROW_ID not in page.columns or page[ROW_ID].null_count():
-        raise verify.LyingError(f"{source.name}: expected {ROW_ID} in every row, found rows without; ask again")
+        raise LyingError(f"{source.name}: expected {ROW_ID} in every row, found rows without; ask again")
     return page[ROW_ID].cast(pl.String)
 
 

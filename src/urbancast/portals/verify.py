@@ -9,15 +9,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from urbancast.core.errors import ContractError, PortalError
+from urbancast.core.errors import ContractError
 from urbancast.core.product import Source, Window
+from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 
 TRIES = 2  # the data may move while it is being read, once
-
-
-class LyingError(PortalError):
-    """An answer that contradicts itself; it is asked once more, then the pull stops."""
 
 
 def twice(pull: Callable[[], list[Fetched]]) -> Iterator[Fetched]:
