@@ -121,13 +121,15 @@ class Stage:
 
 def bounds(time: str, where: str) -> tuple[datetime | None, datetime | None]:
     """Days that a condition holds ``time`` between, as far as it is a plain conjunction."""
-    if re.search(r"\bor\b|\bnot\b(?!\s+null)", where, re.IGNORECASE):
+    where = re.sub(r"\([^()]*\)", " ", where)  # what a bracket asks besides widens nothing
+    plain = _top_level(where)
+    if re.search(r"\bor\b|\bnot\b(?!\s+null)", plain, re.IGNORECASE):
         return None, None
     name = rf"[`\"]?{re.escape(time)}[`\"]?"
     text = r"(?:date|timestamp)?\s*'(\d{4}-\d\d-\d\d)"
-    lows = re.findall(rf"{name}\s*(?:>=?|between)\s*{text}", where, re.IGNORECASE)
-    highs = re.findall(rf"{name}\s*<=?\s*{text}", where, re.IGNORECASE)
-    highs += re.findall(rf"{name}\s*between\s*{text}'?[^']*'?\s*and\s*{text}", where, re.IGNORECASE)
+    lows = re.findall(rf"{name}\s*(?:>=?|between)\s*{text}", plain, re.IGNORECASE)
+    highs = re.findall(rf"{name}\s*<=?\s*{text}", plain, re.IGNORECASE)
+    highs += re.findall(rf"{name}\s*between\s*{text}'?[^']*'?\s*and\s*{text}", plain, re.IGNORECASE)
     lasts = [high[-1] if isinstance(high, tuple) else high for high in highs]
     first = max(map(_midnight, lows), default=None)
     end = min(map(_midnight, lasts), default=None)
@@ -146,6 +148,13 @@ def filtered(frame: pl.DataFrame, time: str | None, where: str) -> pl.DataFrame:
             numbered = numbered.with_columns(_instant(pl.col(time)))
     kept = pl.SQLContext(rows=numbered, eager=True).execute(f"SELECT _n FROM rows WHERE {condition}")  # noqa: S608
     return frame[kept["_n"]]
+
+
+def _top_level(where: str) -> str:
+    """Return the condition with what stands in brackets left out: it can only narrow a conjunction."""
+    while (shorter := re.sub(r"\([^()]*\)", " ", where)) != where:
+        where = shorter
+    return where
 
 
 def _instant(time: pl.Expr) -> pl.Expr:
