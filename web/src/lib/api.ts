@@ -1,0 +1,71 @@
+// The only module that talks to the API; always its own origin, never another host.
+import type { Answer, Hit, MapFrame, Places, Product, Series, Status, TrackRecord } from './types'
+
+export interface ProblemBody {
+  status?: number
+  title?: string
+  detail?: string
+  state?: string
+  expected?: string
+  found?: string
+  action?: string
+  candidates?: Hit[]
+}
+
+/** A named no-answer: the API's problem+json, or `offline` when nothing answered. */
+export class Problem extends Error {
+  readonly state: string
+  readonly status: number
+  readonly body: ProblemBody
+
+  constructor(body: ProblemBody, status: number) {
+    super(body.detail ?? body.title ?? body.state ?? 'problem')
+    this.body = body
+    this.status = status
+    this.state = body.state ?? (status ? 'malformed-query' : 'offline')
+  }
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  let reply: Response
+  try {
+    reply = await fetch(path, { headers: { accept: 'application/json' }, ...init })
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error
+    throw new Problem({ state: 'offline' }, 0)
+  }
+  const body: unknown = await reply.json().catch(() => null)
+  if (reply.ok && body !== null) return body as T
+  const problem = (body ?? {}) as ProblemBody
+  throw new Problem(reply.status >= 500 && !problem.state ? { ...problem, state: 'not-ready' } : problem, reply.status || 500)
+}
+
+const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+  ask<T>(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: JSON.stringify(body),
+    signal,
+  })
+
+const of = (product: string, leaf: string, query: Record<string, string | null | undefined> = {}): string => {
+  const kept = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]))
+  const text = new URLSearchParams(kept).toString()
+  return `/v1/products/${encodeURIComponent(product)}/${leaf}${text ? `?${text}` : ''}`
+}
+
+export const products = () => ask<Product[]>('/v1/products')
+export const status = () => ask<Status>('/v1/status')
+export const places = (product: string) => ask<Places>(of(product, 'places'))
+export const map = (product: string, at: string | null, measure: string) =>
+  ask<MapFrame>(of(product, 'map', { at, measure }))
+export const answer = (product: string, place: string, at: string, measure: string) =>
+  ask<Answer>(of(product, 'forecast', { place, at, measure }))
+export const series = (product: string, place: string, from: string, to: string, measure: string) =>
+  ask<Series>(of(product, 'forecast', { place, from, to, measure }))
+export const search = (product: string, text: string, signal?: AbortSignal) =>
+  post<{ hits: Hit[] }>(of(product, 'search'), { text }, signal)
+export const trackRecord = (product: string, measure: string) =>
+  ask<TrackRecord>(of(product, 'track-record', { measure }))
+export const exportUrl = (product: string, table: 'forecasts' | 'scores', media: 'csv' | 'parquet' = 'csv') =>
+  of(product, `export/${table}.${media}`)

@@ -1,0 +1,24 @@
+// Every word of the interface, in three languages; a missing one does not compile.
+import { en } from './words/en'
+import { es } from './words/es'
+import { fr } from './words/fr'
+import type { Lang, Text } from './types'
+
+export type Words = typeof en
+export type Word = keyof Words
+
+const WORDS: Record<Lang, Record<Word, string>> = { en, es, fr }
+
+/** The word in a language, with `{name}` replaced. */
+export function say(lang: Lang, word: Word, values: Record<string, string | number> = {}): string {
+  return WORDS[lang][word].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+}
+
+/** A text of the API in a language: a plain string is passed through. */
+export function pick(text: Text | string | null | undefined, lang: Lang): string {
+  if (text === null || text === undefined) return ''
+  return typeof text === 'string' ? text : (text[lang] ?? text.en ?? '')
+}
+
+/** Is there such a word? For words made from the API's names of states. */
+export const isWord = (name: string): name is Word => name in en

@@ -1,0 +1,119 @@
+// What the map page shows: shapes, the hour's frame, the chosen place's answer and series. Old ones stay until new ones come.
+import * as api from './api'
+import { DAY_MS, HOUR_MS, grainMs, iso, ms, snap } from './time'
+import type { Answer, MapFrame, Places, Product, Series, Times } from './types'
+
+const PAST_SHOWN_MS = DAY_MS
+const CHART_PAST_MS = 7 * DAY_MS
+const FRAMES_KEPT = 400
+
+export interface Span {
+  first: number
+  last: number
+  now: number
+  grain: number
+}
+
+export class View {
+  places = $state.raw<Places | null>(null)
+  placesOf = $state('')
+  frame = $state.raw<MapFrame | null>(null)
+  answer = $state.raw<Answer | null>(null)
+  problem = $state.raw<api.Problem | null>(null)
+  series = $state.raw<Series | null>(null)
+  isWaiting = $state(false)
+
+  private frames = new Map<string, Promise<MapFrame>>()
+  private asked = { places: '', frame: '', answer: '', series: '' }
+
+  clear(): void {
+    this.places = this.frame = this.answer = this.series = null
+    this.problem = null
+    this.placesOf = ''
+    this.asked = { places: '', frame: '', answer: '', series: '' }
+  }
+
+  async loadPlaces(product: string, version: string): Promise<void> {
+    const key = (this.asked.places = `${product}|${version}`)
+    const found = await api.places(product).catch(() => null)
+    if (this.asked.places !== key || !found) return
+    if (JSON.stringify(found) !== JSON.stringify(this.places)) this.places = found
+    this.placesOf = product
+  }
+
+  async loadFrame(product: string, measure: string, at: number, version: string): Promise<void> {
+    const key = (this.asked.frame = frameKey(product, measure, at, version))
+    const found = await this.frameAt(product, measure, at, version).catch(() => null)
+    if (this.asked.frame === key && found) this.frame = found
+  }
+
+  /** Ask for a frame before it is wanted, so that playing is smooth. */
+  prefetch(product: string, measure: string, at: number, version: string): void {
+    this.frameAt(product, measure, at, version).catch(() => undefined)
+  }
+
+  async loadAnswer(product: string, measure: string, place: string, at: number, version: string): Promise<void> {
+    const key = (this.asked.answer = `${product}|${measure}|${place}|${at}|${version}`)
+    this.isWaiting = true
+    try {
+      const found = await api.answer(product, place, iso(at), measure)
+      if (this.asked.answer !== key) return
+      this.answer = found
+      this.problem = null
+    } catch (error) {
+      if (this.asked.answer !== key) return
+      this.problem = error as api.Problem
+      this.answer = null
+    }
+    this.isWaiting = false
+  }
+
+  async loadSeries(product: string, measure: string, place: string, span: Span, version: string): Promise<void> {
+    const key = (this.asked.series = `${product}|${measure}|${place}|${version}|${span.last}`)
+    const start = ms(version.split('|')[0] || iso(span.first)) - CHART_PAST_MS
+    const found = await api
+      .series(product, place, iso(start), iso(span.last + span.grain), measure)
+      .catch(() => api.series(product, place, iso(start), iso(span.last), measure).catch(() => null))
+    if (this.asked.series === key) this.series = found
+  }
+
+  forgetPlace(): void {
+    this.answer = this.series = null
+    this.problem = null
+    this.asked.answer = this.asked.series = ''
+  }
+
+  private frameAt(product: string, measure: string, at: number, version: string): Promise<MapFrame> {
+    const key = frameKey(product, measure, at, version)
+    let found = this.frames.get(key)
+    if (!found) {
+      found = api.map(product, iso(at), measure)
+      found.catch(() => this.frames.delete(key))
+      this.frames.set(key, found)
+      const oldest = this.frames.keys().next().value
+      if (this.frames.size > FRAMES_KEPT && oldest) this.frames.delete(oldest)
+    }
+    return found
+  }
+}
+
+const frameKey = (product: string, measure: string, at: number, version: string): string =>
+  `${product}|${measure}|${at}|${version}`
+
+/** The hours the slider runs over: a day of the past, then all that is forecast. Null before the first forecast. */
+export function spanOf(product: Product | null, times: Times | null, clock: number): Span | null {
+  const serving = product?.serving
+  if (!product || !serving?.first_time || !serving.last_time) return null
+  const grain = grainMs(product.grain)
+  const first = ms(serving.first_time)
+  const past = times?.past_first ? Math.max(ms(times.past_first), first - Math.max(PAST_SHOWN_MS, grain)) : first
+  const aligned = first - Math.floor((first - past) / grain) * grain
+  return { first: aligned, last: ms(serving.last_time), now: times ? ms(times.now) : clock, grain }
+}
+
+/** The hour shown: the asked one moved inside the span, else now, else (now lies outside) the first forecast hour. */
+export function shownAt(span: Span, asked: string | null, firstForecast: number): number {
+  if (asked) return snap(ms(asked), span.first, span.last, span.grain)
+  if (span.now >= span.first && span.now < span.last + span.grain) return snap(span.now, span.first, span.last, span.grain)
+  return snap(firstForecast + Math.min(12 * HOUR_MS, span.last - firstForecast), span.first, span.last, span.grain)
+}
