@@ -92,7 +92,7 @@ class Covariates(dy.Schema):
     value = dy.Float64(nullable=True)
     issued_at = _time(primary_key=True)
     available_at = _time(primary_key=True)
-    kind = dy.Enum(COVARIATE_KINDS)
+    kind = dy.Enum(COVARIATE_KINDS, primary_key=True)
     run = dy.String()
 
 

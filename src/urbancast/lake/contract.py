@@ -63,7 +63,7 @@ def _explain(table: str, frame: pl.DataFrame, error: Exception) -> str:
         _, failure = of(table).filter(frame, cast=True)
     except (SchemaError, pl.exceptions.PolarsError):
         return f"{table}: expected {_types(table)}, found {error}; cast the columns before writing"
-    rule, count = next(iter(failure.counts().items()))
+    rule, count = min(failure.counts().items(), key=lambda item: "|" not in item[0])  # columns before whole rows
     column, _, name = rule.rpartition("|")
     if not column:
         return _explain_row_rule(table, rule, count, failure.invalid())

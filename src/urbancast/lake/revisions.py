@@ -42,12 +42,14 @@ def revisions(proposed: pl.DataFrame, known: pl.DataFrame, *, fetched_at: dateti
     """Rows to write: versions after the newest known one that differ from it, and corrections of it.
 
     Each version is compared with the one before; a version not after the newest known one counts only
-    where it is the report's last word and differs: it corrects from the fetch on.
+    where it is the report's last word and differs: it corrects from the fetch on. The first word on a
+    key is written even where it is null, lest a value that comes later pass for one known all along.
     """
     rows = proposed.join(_newest(known), on=KEY, how="left", maintain_order="left")
     is_later = pl.col("_newest").is_null() | (pl.col("available_at") > pl.col("_newest"))
     before = pl.when(_is_first(KEY)).then(pl.col("_value")).otherwise(pl.col("value").shift(1))
-    later = rows.filter(is_later).filter(pl.col("value").ne_missing(before))
+    is_unheard = _is_first(KEY) & pl.col("_newest").is_null()
+    later = rows.filter(is_later).filter(is_unheard | pl.col("value").ne_missing(before))
     settled = rows.filter(_is_last(KEY)).filter(~is_later, pl.col("value").ne_missing(pl.col("_value")))
     return pl.concat([later.select(_VERSION), _corrections(settled, known, fetched_at)])
 

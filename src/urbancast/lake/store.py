@@ -22,6 +22,7 @@ from urbancast.lake.files import Files, open_files
 from urbancast.lake.snapshot import Snapshot, partitions
 
 MARK = "_lake.json"
+TABLES_FOLDER = "tables"  # apart from the bytes, which a vacuum must never meet
 ATTEMPTS = 50  # a writer that loses this often has met a loop, not a race
 MIGRATIONS: dict[int, Callable[[Lake], None]] = {}  # from version n to n + 1
 PARQUET = WriterProperties(compression="ZSTD", max_row_group_size=131_072)  # one origin is a few groups
@@ -156,7 +157,7 @@ class Lake:
         return opened
 
     def _has_moved(self, table: str, known: DeltaTable) -> bool:
-        following = f"{table}/_delta_log/{known.version() + 1:020d}.json"
+        following = f"{TABLES_FOLDER}/{table}/_delta_log/{known.version() + 1:020d}.json"
         return self.files.exists(following)
 
     def _fresh(self, table: str) -> Snapshot:
@@ -199,7 +200,7 @@ class Lake:
         return True
 
     def _uri(self, table: str) -> str:
-        return f"{self.url}/{table}"
+        return f"{self.url}/{TABLES_FOLDER}/{table}"
 
     def _check_version(self) -> None:
         found = json.loads(self.files.get(MARK)).get("version")
