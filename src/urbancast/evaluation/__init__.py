@@ -1,0 +1,1 @@
+"""Backtests, scores and verdicts: the same functions that the flows use."""

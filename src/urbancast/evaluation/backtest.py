@@ -1,0 +1,133 @@
+"""A backtest is a replay without I/O: the same fit and forecast that the flows call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from urbancast.core.product import Candidate
+from urbancast.core.tables import QUANTILE_COLUMNS
+from urbancast.core.time import UTC_US, as_utc
+from urbancast.evaluation import folds, metrics
+from urbancast.features import frame as frames
+from urbancast.features.panel import Panel
+from urbancast.features.plan import Plan
+from urbancast.models import Fitted, make
+
+__all__ = ["Backtest", "Plan", "fit", "fit_all", "forecast", "forecasts", "run", "scored"]
+
+CHUNK_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """``forecasts``: the forecasts table's columns with candidate, cut, lead_h, reach_h; ``scores``: one row a loss.
+
+    ``losses`` has a row per forecast whose value is known; ``scores`` the additive sums of the scores table.
+    """
+
+    forecasts: pl.DataFrame
+    scores: pl.DataFrame
+    losses: pl.DataFrame
+
+
+def fit(panel: Panel, plan: Plan, measure: str, candidate: Candidate, cut: datetime) -> Fitted:
+    """Fit one candidate on what was known at ``cut``."""
+    return fit_all(panel, plan, measure, [candidate], cut)[candidate.name]
+
+
+def fit_all(
+    panel: Panel, plan: Plan, measure: str, candidates: Sequence[Candidate], cut: datetime
+) -> dict[str, Fitted]:
+    """Fit several candidates on one training frame as known at ``cut``; by candidate name."""
+    rows = frames.training_rows(panel, cut, plan, measure=measure)
+    frame = frames.build(panel, features=plan.features, measure=measure, rows=rows)
+    frame = frame.filter(pl.col("reach_h").is_not_null())
+    return {candidate.name: make(candidate).fit(frame, plan.seed) for candidate in candidates}
+
+
+def forecast(panel: Panel, plan: Plan, measure: str, fitted: Fitted, origin: datetime) -> pl.DataFrame:
+    """Place, measure, origin, time, mean, q05…q95 over the plan's horizon, as known at ``origin``."""
+    keys = ["place", "measure", "origin", "time", "mean", *QUANTILE_COLUMNS]
+    return forecasts(panel, plan, measure, {"": fitted}, [origin]).select(keys)
+
+
+def forecasts(
+    panel: Panel, plan: Plan, measure: str, fitted: dict[str, Fitted], origins: Sequence[datetime]
+) -> pl.DataFrame:
+    """Forecasts of several fitted candidates at several origins, with candidate, lead_h and reach_h."""
+    rows = pl.concat([frames.forecast_rows(panel, origin, plan.horizon) for origin in origins])
+    frame = frames.build(panel, features=plan.features, measure=measure, rows=rows)
+    beside = frame.select("place", "origin", "time", "lead_h", "reach_h")
+    parts = []
+    for name, one in fitted.items():
+        said = one.predict(frame).with_columns(measure=pl.lit(measure), candidate=pl.lit(name))
+        parts.append(said.join(beside, on=["place", "origin", "time"], how="left", maintain_order="left"))
+    order = ["place", "measure", "origin", "time", "mean", *QUANTILE_COLUMNS, "candidate", "lead_h", "reach_h"]
+    return pl.concat(parts).select(order)
+
+
+def run(
+    panel: Panel,
+    plan: Plan,
+    measure: str,
+    candidates: Sequence[Candidate],
+    cuts: Sequence[datetime] | dict[datetime, list[datetime]],
+    *,
+    until: datetime | None = None,
+) -> Backtest:
+    """Fit at each cut, forecast at each origin until the next, score against what is known now.
+
+    ``cuts``: cut → its origins, or a sequence of cuts, each serving every ``issue_step`` until the next
+    (the last for as long as the one before, or to ``until``). The first candidate is the baseline of ``scores``.
+    """
+    served = cuts if isinstance(cuts, dict) else _served(cuts, plan, until)
+    said, lost = [], []
+    for cut, origins in served.items():
+        fitted = fit_all(panel, plan, measure, candidates, cut)
+        for part in _chunks(panel, plan, origins):
+            rows = forecasts(panel, plan, measure, fitted, part).with_columns(cut=pl.lit(cut, dtype=UTC_US))
+            said.append(rows)
+            lost.append(scored(panel, plan, measure, rows, fitted=fitted))
+    losses = pl.concat(lost)
+    return Backtest(pl.concat(said), _sums(losses, candidates), losses)
+
+
+def scored(
+    panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]
+) -> pl.DataFrame:
+    """Losses of ``forecasts`` rows against the newest known values, with the count family of each candidate."""
+    start, end = rows["time"].min(), rows["time"].max()
+    truth = panel.truth(measure, start=start, end=end + timedelta(microseconds=1))  # type: ignore[arg-type,operator]
+    parts = []
+    for (name,), part in rows.group_by("candidate", maintain_order=True):
+        one = fitted.get(str(name))
+        parts.append(metrics.losses(part, truth, tz=panel.tz, family=one.family if one else None))
+    return pl.concat(parts)
+
+
+def _served(cuts: Sequence[datetime], plan: Plan, until: datetime | None) -> dict[datetime, list[datetime]]:
+    ordered = sorted(as_utc(cut) for cut in cuts)
+    span = ordered[-1] - ordered[-2] if len(ordered) > 1 else plan.issue_step
+    ends = [*ordered[1:], as_utc(until) if until else ordered[-1] + span]
+    return {cut: folds.origins(cut, end, plan.issue_step) for cut, end in zip(ordered, ends, strict=True)}
+
+
+def _chunks(panel: Panel, plan: Plan, origins: Sequence[datetime]) -> list[Sequence[datetime]]:
+    """Origins in parts whose rows fit comfortably in memory."""
+    each = max(1, len(panel.place_ids()) * (plan.horizon // panel.grain))
+    size = max(1, CHUNK_ROWS // each)
+    return [origins[i : i + size] for i in range(0, len(origins), size)]
+
+
+def _sums(losses: pl.DataFrame, candidates: Sequence[Candidate]) -> pl.DataFrame:
+    baseline = losses.filter(pl.col("candidate") == candidates[0].name)
+    parts = []
+    for candidate in candidates:
+        rows = losses.filter(pl.col("candidate") == candidate.name)
+        sums = metrics.ledger(rows, baseline=baseline, by=["candidate"])
+        parts.append(sums.rename({"candidate": "release"}).with_columns(kind=pl.lit("backtest")))
+    return pl.concat(parts)

@@ -1,0 +1,193 @@
+"""Losses by row, additive sums, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from urbancast.core.tables import QUANTILE_COLUMNS, QUANTILES
+from urbancast.core.time import local_hour_of_week
+from urbancast.models.counts import Family
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+KEY = ("place", "measure", "origin", "time")
+LOSSES = ("absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80", "hits_80", "plain_hits_80")
+BASELINES = ("absolute_error", "squared_error", "deviance", "pinball", "crps")
+REACH_EDGES_H = (6, 24, 48, 72, 96, 168, 336, 720, 2160, 4320)
+LEAST_MEAN = 1e-9
+
+
+def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
+    """One row per forecast whose value is known (truth: place, time, value): every loss, reach band, local day and hour.
+
+    ``hits_80`` is the randomised PIT inside [0.1, 0.9]: exact with a count ``family``, else through the
+    piecewise-linear CDF of the quantiles at value ± 0.5. ``reach_h`` is taken from the forecasts, else the lead.
+    """
+    known = truth.select("place", "time", "value").drop_nulls("value")
+    rows = forecasts.join(known, on=["place", "time"], how="inner", maintain_order="left")
+    lead = (pl.col("time") - pl.col("origin")).dt.total_seconds() / 3600
+    rows = rows.with_columns(lead_h=lead) if "lead_h" not in rows.columns else rows
+    rows = rows.with_columns(reach_h=pl.col("lead_h")) if "reach_h" not in rows.columns else rows
+    value, mean = rows["value"].to_numpy(), rows["mean"].to_numpy()
+    quantiles = rows.select(QUANTILE_COLUMNS).to_numpy()
+    draw = pit_draws(rows)
+    level = family.pit(value, mean, draw) if family else interpolated_pit(value, quantiles, draw)
+    low, high = quantiles[:, 1], quantiles[:, 5]
+    found = {
+        "absolute_error": np.abs(value - quantiles[:, 3]),
+        "squared_error": (value - mean) ** 2,
+        "deviance": poisson_deviance(value, mean),
+        "pinball": pinball(value, quantiles).mean(axis=1),
+        "crps": crps(value, quantiles),
+        "width_80": high - low,
+        "hits_80": ((level >= 0.1) & (level <= 0.9)).astype(np.float64),
+        "plain_hits_80": ((value >= low) & (value <= high)).astype(np.float64),
+    }
+    local = pl.col("time").dt.convert_time_zone(tz)
+    return rows.with_columns(
+        **{name: pl.Series(values) for name, values in found.items()},
+        pit=pl.Series(level),
+        reach_band=_reach_band(),
+        day=local.dt.date(),
+        how=local_hour_of_week("time", tz),
+    )
+
+
+def poisson_deviance(value: Array, mean: Array) -> Array:
+    """``2 · (y · log(y / mean) − (y − mean))`` of each row, with mean ≥ 1e-9."""
+    safe = np.maximum(mean, LEAST_MEAN)
+    return np.asarray(2 * (special.xlogy(value, value / safe) - (value - safe)))
+
+
+def pinball(value: Array, quantiles: Array) -> Array:
+    """Pinball loss by row and level; shape (rows, 7)."""
+    error = value[:, None] - quantiles
+    levels = np.asarray(QUANTILES)
+    return np.maximum(levels * error, (levels - 1) * error)
+
+
+def crps(value: Array, quantiles: Array) -> Array:
+    """``2 · ∫ pinball dτ`` by row: trapezoids over the 7 levels, the loss falling to 0 at levels 0 and 1."""
+    levels = np.concatenate([[0.0], QUANTILES, [1.0]])
+    loss = np.pad(pinball(value, quantiles), ((0, 0), (1, 1)))
+    return np.asarray(2 * np.trapezoid(loss, levels, axis=1))
+
+
+def pit_draws(rows: pl.DataFrame) -> Array:
+    """Uniform draw of each row, the same in every run: a hash of place, measure, origin and time."""
+    keys = [pl.col(name) for name in KEY if name in rows.columns]
+    stamped = [key.dt.epoch("us").cast(pl.String) if key.meta.output_name() in {"origin", "time"} else key for key in keys]
+    text = rows.select(pl.concat_str(stamped, separator="|").alias("key"))["key"]
+    mixed = (text.hash(seed=0, seed_1=1, seed_2=2, seed_3=3) >> 11).to_numpy().astype(np.float64)
+    return np.asarray(mixed / 2**53)
+
+
+def interpolated_pit(value: Array, quantiles: Array, draw: Array) -> Array:
+    """Randomised PIT from quantiles alone: ``F(y − ½) + v · (F(y + ½) − F(y − ½))``, F linear between quantiles."""
+    low, high = interpolated_cdf(value - 0.5, quantiles), interpolated_cdf(value + 0.5, quantiles)
+    return low + draw * (high - low)
+
+
+def interpolated_cdf(value: Array, quantiles: Array) -> Array:
+    """CDF linear between the quantiles; its tails fall to 0 and rise to 1 over the width from q05 to q25 and q75 to q95."""
+    tail = np.maximum(quantiles[:, 2] - quantiles[:, 0], 1e-6), np.maximum(quantiles[:, 6] - quantiles[:, 4], 1e-6)
+    knots = np.column_stack([quantiles[:, 0] - tail[0], quantiles, quantiles[:, 6] + tail[1]])
+    levels = np.concatenate([[0.0], QUANTILES, [1.0]])
+    index = (knots <= value[:, None]).sum(axis=1)
+    right = np.clip(index, 1, len(levels) - 1)
+    rows = np.arange(len(value))
+    left_knot, right_knot = knots[rows, right - 1], knots[rows, right]
+    share = (value - left_knot) / np.maximum(right_knot - left_knot, 1e-9)
+    inside = levels[right - 1] + np.clip(share, 0, 1) * (levels[right] - levels[right - 1])
+    return np.asarray(np.where(index == 0, 0.0, np.where(index >= len(levels), 1.0, inside)))
+
+
+def _reach_band() -> pl.Expr:
+    """Reach in hours as a band such as ``24-48h``; the first and last are open."""
+    edges = REACH_EDGES_H
+    labels = [f"<{edges[0]}h", *[f"{a}-{b}h" for a, b in zip(edges, edges[1:], strict=False)], f">={edges[-1]}h"]
+    band = pl.col("reach_h").cut(list(edges), labels=labels, left_closed=True).cast(pl.String)
+    return band.fill_null("unknown")
+
+
+def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Additive sums with the columns of ``Scores`` (but product, release, kind, run) from ``losses``.
+
+    ``baseline``: losses of the served baseline, joined on (place, measure, origin, time); only rows that both
+    have are summed. None: the rows are their own baseline. ``by``: further columns to keep apart.
+    """
+    if baseline is None:
+        rows = rows.with_columns(pl.col(name).alias(f"baseline_{name}") for name in BASELINES)
+    else:
+        beside = baseline.select(*KEY, *[pl.col(name).alias(f"baseline_{name}") for name in BASELINES])
+        rows = rows.join(beside, on=list(KEY), how="inner", maintain_order="left")
+    sums = [pl.col(name).sum() for name in ("value", "mean", *LOSSES, *[f"baseline_{name}" for name in BASELINES])]
+    keys = ["place", "measure", "day", "reach_band", "how", *by]
+    return rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums).sort(keys)
+
+
+def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
+    """n, mean of each loss, its day-block standard error and bias (mean / value) from ``losses``, by any columns."""
+    keys = list(by)
+    days = rows.group_by([*keys, "day"]).agg(pl.len().alias("n"), *[pl.col(name).sum() for name in (*LOSSES, "value", "mean")])
+    names = [name for name in LOSSES]
+    found = days.group_by(keys or pl.lit(0).alias("all")).agg(
+        pl.col("n").sum().alias("rows"),
+        pl.len().alias("days"),
+        *[(pl.col(name).sum() / pl.col("n").sum()).alias(name) for name in names],
+        *[_standard_error(name).alias(f"{name}_se") for name in names],
+        (pl.col("mean").sum() / pl.col("value").sum()).alias("mean_over_value"),
+    )
+    return found.drop("all", strict=False).sort(keys) if keys else found.drop("all", strict=False)
+
+
+def _standard_error(name: str) -> pl.Expr:
+    """Standard error of a ratio of day sums: days, not rows, are what is independent."""
+    ratio = pl.col(name).sum() / pl.col("n").sum()
+    residual = pl.col(name) - ratio * pl.col("n")
+    days = pl.len()
+    return (residual.pow(2).sum() * days / (days - 1).clip(lower_bound=1)).sqrt() / pl.col("n").sum()
+
+
+def with_decile(rows: pl.DataFrame, *, of: str = "mean", count: int = 10) -> pl.DataFrame:
+    """Rows with ``decile`` 1…count by size of the forecast; ties share the rank of their order."""
+    rank = pl.col(of).rank("ordinal").cast(pl.Float64)
+    return rows.with_columns(decile=((rank - 1) * count / pl.len()).floor().cast(pl.Int32) + 1)
+
+
+def reliability(rows: pl.DataFrame, *, count: int = 10) -> pl.DataFrame:
+    """Forecast against observed by class of forecast size; classes hold equal sums of forecast mean.
+
+    Columns: decile, rows, forecast (sum), observed (sum), ratio (observed / forecast) with day-block standard error.
+    """
+    ordered = rows.sort("mean").with_columns(_share=pl.col("mean").cum_sum() / pl.col("mean").sum())
+    classed = ordered.with_columns(decile=((pl.col("_share") * count).ceil().clip(1, count)).cast(pl.Int32))
+    days = classed.group_by("decile", "day").agg(pl.len().alias("n"), pl.col("mean").sum(), pl.col("value").sum())
+    ratio = pl.col("value").sum() / pl.col("mean").sum()
+    spread = (pl.col("value") - ratio * pl.col("mean")).pow(2).sum().sqrt() / pl.col("mean").sum()
+    return (
+        days.group_by("decile")
+        .agg(
+            pl.col("n").sum().alias("rows"),
+            pl.col("mean").sum().alias("forecast"),
+            pl.col("value").sum().alias("observed"),
+            ratio.alias("ratio"),
+            spread.alias("ratio_se"),
+        )
+        .sort("decile")
+    )
+
+
+def r_squared(*, observed: Array, predicted: Array) -> float:
+    """Share of the variance of ``observed`` that ``predicted`` explains; by name, because the order matters."""
+    rest = float(((observed - predicted) ** 2).sum())
+    return 1 - rest / float(((observed - observed.mean()) ** 2).sum())
+
+
+def skill(score: float, baseline: float) -> float:
+    """``1 − score / baseline``; positive is better than the baseline."""
+    return 1 - score / baseline if baseline else float("nan")

@@ -1,0 +1,95 @@
+"""Local calendar of the target time: hour, weekday, season, public and school holidays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import holidays
+import numpy as np
+import polars as pl
+from vacances_scolaires_france import SchoolHolidayDates, UnsupportedYearException
+
+from urbancast.core.time import local_hour_of_week
+from urbancast.features.panel import Panel
+
+NAMES = [
+    "local_hour",
+    "weekday",
+    "hour_of_week",
+    "season_sin",
+    "season_cos",
+    "is_weekend",
+    "is_holiday",
+    "is_day_before_holiday",
+    "is_day_after_holiday",
+    "is_bridge",
+    "is_school_holiday",
+]
+
+
+def columns(_params: Mapping[str, Any]) -> list[str]:
+    """Columns this feature adds."""
+    return list(NAMES)
+
+
+def add(rows: pl.DataFrame, panel: Panel, params: Mapping[str, Any]) -> pl.DataFrame:
+    """Calendar of ``time`` in the panel's time zone; ``school_zone`` names the French school zone."""
+    local = pl.col("time").dt.convert_time_zone(panel.tz)
+    rows = rows.with_columns(
+        _day=local.dt.date(),
+        local_hour=(local.dt.hour() + local.dt.minute() / 60).cast(pl.Float32),
+        weekday=(local.dt.weekday() - 1).cast(pl.Float32),
+        hour_of_week=local_hour_of_week("time", panel.tz).cast(pl.Float32),
+    )
+    days = _calendar(rows["_day"].unique().sort().to_list(), panel, params)
+    return rows.join(days, on="_day", how="left", maintain_order="left").drop("_day")
+
+
+def _calendar(days: list[date], panel: Panel, params: Mapping[str, Any]) -> pl.DataFrame:
+    is_holiday = _public_holidays(days, panel)
+    one = timedelta(days=1)
+    angle = np.array([day.timetuple().tm_yday for day in days]) * (2 * np.pi / 365.25)
+    bridge = [_is_bridge(day, is_holiday) for day in days]
+    flags = {
+        "is_weekend": [day.weekday() >= 5 for day in days],
+        "is_holiday": [day in is_holiday for day in days],
+        "is_day_before_holiday": [day + one in is_holiday for day in days],
+        "is_day_after_holiday": [day - one in is_holiday for day in days],
+        "is_bridge": bridge,
+        "is_school_holiday": _school_holidays(days, panel, str(params.get("school_zone", "C"))),
+    }
+    season = {"season_sin": np.sin(angle), "season_cos": np.cos(angle)}
+    table = pl.DataFrame({"_day": pl.Series(days, dtype=pl.Date), **season, **flags})
+    return table.with_columns(pl.exclude("_day").cast(pl.Float32))
+
+
+def _public_holidays(days: list[date], panel: Panel) -> set[date]:
+    if panel.country is None or not days:
+        return set()
+    years = range(days[0].year - 1, days[-1].year + 2)
+    return set(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years))
+
+
+def _is_bridge(day: date, is_holiday: set[date]) -> bool:
+    """Return whether a Friday follows, or a Monday precedes, a holiday that makes a long weekend of it."""
+    if day in is_holiday:
+        return False
+    return (day.weekday() == 4 and day - timedelta(days=1) in is_holiday) or (
+        day.weekday() == 0 and day + timedelta(days=1) in is_holiday
+    )
+
+
+def _school_holidays(days: list[date], panel: Panel, zone: str) -> list[bool | None]:
+    if panel.country != "FR":
+        return [None] * len(days)
+    known = SchoolHolidayDates()
+    return [_is_school_holiday(known, day, zone) for day in days]
+
+
+def _is_school_holiday(known: SchoolHolidayDates, day: date, zone: str) -> bool | None:
+    try:
+        return bool(known.is_holiday_for_zone(day, zone))
+    except UnsupportedYearException:
+        return None

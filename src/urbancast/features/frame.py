@@ -1,0 +1,95 @@
+"""The one builder of frames: training, backtest and serving cannot disagree."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+
+from urbancast.core.errors import ContractError
+from urbancast.core.product import Feature
+from urbancast.features.known import History, Ints, Known, Targets
+from urbancast.features.panel import Panel
+from urbancast.features.rows import forecast_rows, training_rows
+
+__all__ = ["FEATURES", "build", "columns", "forecast_rows", "training_rows", "with_reach"]
+
+FEATURES = ("calendar", "lag", "rolling", "profile", "weather", "place", "rules", "rate")
+HOUR_US = 3_600_000_000
+
+
+def build(panel: Panel, *, features: Sequence[Feature], measure: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows (place, origin, time, …) with lead_h, reach_h and the columns of each feature, as known at each origin."""
+    frame, parts, history = _located(panel, measure, rows)
+    chosen = [(module(feature.name), dict(feature.params)) for feature in features]
+    at_origin = [(part, params) for part, params in chosen if hasattr(part, "at")]
+    names = [name for part, params in at_origin for name in part.columns(params)]
+    out = {name: np.full(frame.height, np.nan, dtype=np.float32) for name in names}
+    reach = np.full(frame.height, np.nan, dtype=np.float32)
+    origins, codes, cells, times = parts
+    for known, where in _each_origin(history, origins):
+        targets = Targets(codes[where], cells[where])
+        reach[where] = _reach_h(known, targets, times[where])
+        for part, params in at_origin:
+            for name, values in part.at(known, targets, params).items():
+                out[name][where] = values
+    frame = frame.with_columns(
+        lead_h=((pl.col("time") - pl.col("origin")).dt.total_seconds() / 3600).cast(pl.Float32),
+        reach_h=pl.Series(reach).fill_nan(None),
+        **{name: pl.Series(values).fill_nan(None) for name, values in out.items()},
+    )
+    for part, params in chosen:
+        if hasattr(part, "add"):
+            frame = part.add(frame, panel, params)
+    return frame
+
+
+def with_reach(panel: Panel, measure: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows (place, origin, time, …) with lead_h and reach_h: hours from the place's newest value known at origin."""
+    return build(panel, features=(), measure=measure, rows=rows)
+
+
+def columns(features: Sequence[Feature]) -> list[str]:
+    """Names of the columns that these features add."""
+    return [name for feature in features for name in module(feature.name).columns(dict(feature.params))]
+
+
+def module(name: str) -> ModuleType:
+    """Module of a feature by its name: ``columns(params)`` with ``at(known, targets, params)`` or ``add(rows, …)``."""
+    if name not in FEATURES:
+        raise ContractError(f"feature: expected one of {', '.join(FEATURES)}, found {name!r}; name one in the recipe")
+    return importlib.import_module(f"urbancast.features.{name}")
+
+
+def _located(
+    panel: Panel, measure: str, rows: pl.DataFrame
+) -> tuple[pl.DataFrame, tuple[Ints, Ints, Ints, Ints], History]:
+    history = History(panel, measure)
+    codes = pl.DataFrame({"place": history.places, "_code": np.arange(len(history.places))})
+    located = rows.join(codes, on="place", how="left", maintain_order="left")
+    if located["_code"].null_count():
+        strange = located.filter(pl.col("_code").is_null())["place"][0]
+        raise ContractError(f"rows.place: expected a place of the panel, found {strange!r}; add it to places")
+    arrays = (
+        located["origin"].dt.epoch("us").to_numpy(),
+        located["_code"].to_numpy(),
+        history.axis.cells(located["time"]),
+        located["time"].dt.epoch("us").to_numpy(),
+    )
+    return rows, arrays, history
+
+
+def _each_origin(history: History, origins: Ints):  # type: ignore[no-untyped-def]
+    order = np.argsort(origins, kind="stable")
+    starts, first = np.unique(origins[order], return_index=True)
+    parts = np.split(order, first[1:])
+    yield from zip(history.at(starts), parts, strict=True)
+
+
+def _reach_h(known: Known, targets: Targets, times: Ints) -> np.ndarray:  # type: ignore[type-arg]
+    newest = known.last_us[targets.code]
+    hours = (times - np.where(newest > 0, newest, 0)) / HOUR_US
+    return np.where(known.last[targets.code] >= 0, hours, np.nan)

@@ -1,0 +1,46 @@
+"""The simple rules as columns: what anyone could say without a model, issued at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from urbancast.features import lag
+from urbancast.features.known import Floats, Known, Targets
+
+WEEKS = 4
+
+
+def columns(_params: Mapping[str, Any]) -> list[str]:
+    """Columns this feature adds, for readings."""
+    return ["rule_seasonal_naive", "rule_mean4w", "rule_mean4w_scaled"]
+
+
+def at(known: Known, targets: Targets, _params: Mapping[str, Any]) -> dict[str, Floats]:
+    """Newest value of the weekday and hour; mean of the last 4 weeks; that mean scaled by the last day's level."""
+    if "rules" not in known.memo:
+        known.memo["rules"] = _tables(known)
+    naive, mean, level = known.memo["rules"]
+    where = (targets.code, known.phase(targets, known.axis.week))
+    scaled = mean[where] * level[targets.code]
+    return {"rule_seasonal_naive": naive[where], "rule_mean4w": mean[where], "rule_mean4w_scaled": scaled}
+
+
+def _tables(known: Known) -> tuple[Floats, Floats, Floats]:
+    if known.is_sparse:
+        naive = lag.nth_newest(known.block(lag.WEEKS), 1)[0]
+    else:
+        naive = lag.tables(known)[0][0]
+    block = known.block(WEEKS)
+    mean = lag.mean_known(block, 1)
+    mean = np.where(np.isfinite(mean), mean, naive)
+    day = known.axis.day
+    last, usual = block[:, -1, -day:], mean[:, -day:]
+    is_known = np.isfinite(last) & np.isfinite(usual)
+    seen, due = np.where(is_known, last, 0).sum(1), np.where(is_known, usual, 0).sum(1)
+    level = np.where(due > 0, seen / np.where(due > 0, due, 1), 1.0).astype(np.float32)
+    return naive, mean, level
+
+

@@ -1,0 +1,107 @@
+"""A fitted forecaster: a point model and the interval around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from urbancast.core.errors import ContractError
+from urbancast.core.product import Candidate
+from urbancast.core.tables import QUANTILE_COLUMNS
+from urbancast.models.conformal import Conformal
+from urbancast.models.counts import Family
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Point(Protocol):
+    """What a model module fits: one number a row, never negative, NaN where it cannot say."""
+
+    def predict(self, frame: pl.DataFrame) -> Array:
+        """Point forecast in the measure's unit; shape (rows,)."""
+
+    def state(self) -> dict[str, Any]:
+        """JSON of everything but native text files."""
+
+    def files(self) -> dict[str, bytes]:
+        """Native text files by name."""
+
+
+Fit = Callable[[pl.DataFrame, Mapping[str, Any], int], Point]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A forecaster ready to predict frames made with the same features."""
+
+    candidate: Candidate
+    point: Point
+    interval: Conformal | Family
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> Family | None:
+        """Count family of the forecasts, where there is one (sparse measures)."""
+        return self.interval if isinstance(self.interval, Family) else None
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Place, origin, time, mean and q05…q95 (ordered, ≥ 0); rows the model cannot say anything about are left out."""
+        keys = frame.select("place", "origin", "time")
+        mean, quantiles = self.interval.apply(self.point.predict(frame), frame)
+        columns = {name: quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)}
+        out = keys.with_columns(mean=pl.Series(mean), **{name: pl.Series(q) for name, q in columns.items()})
+        return out.filter(pl.col("mean").is_finite())
+
+    def dump(self) -> dict[str, bytes]:
+        """Files that ``models.load`` reads: JSON and native text; equal fits give equal bytes."""
+        state = {
+            "candidate": {"name": self.candidate.name, "model": self.candidate.model, "params": dict(self.candidate.params)},
+            "point": self.point.state(),
+            "interval": self.interval.state(),
+            "facts": dict(self.facts),
+        }
+        text = json.dumps(state, sort_keys=True, indent=1, allow_nan=True)
+        return {"model.json": text.encode(), **self.point.files()}
+
+    @classmethod
+    def of_state(cls, candidate: Candidate, point: Point, state: Mapping[str, Any]) -> Fitted:
+        """Rebuild from the JSON part of a dump."""
+        kind = Family if state["interval"]["kind"] == Family.kind else Conformal
+        return cls(candidate, point, kind.of_state(state["interval"]), state["facts"])
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A candidate that can be fitted."""
+
+    candidate: Candidate
+    fit_point: Fit
+
+    def fit(self, frame: pl.DataFrame, seed: int) -> Fitted:
+        """Fit on training rows: the interval on the held-out calibration rows, then the point model on all.
+
+        ``frame``: a built frame with value, weight and is_calibration.
+        """
+        params = self.candidate.params
+        held = frame.filter(pl.col("is_calibration"))
+        early = frame.filter(~pl.col("is_calibration"))
+        if early.is_empty() or held.is_empty():
+            raise ContractError(
+                f"training rows: expected rows before and in the calibration window, found {early.height} and "
+                f"{held.height}; give a longer history or a shorter calibration"
+            )
+        first = self.fit_point(early, params, seed)
+        kind = Family if is_sparse(frame) else Conformal
+        interval = kind.fit(first.predict(held), held)
+        facts = {"rows": frame.height, "calibration_rows": held.height, "seed": seed}
+        return Fitted(self.candidate, self.fit_point(frame, params, seed), interval, facts)
+
+
+def is_sparse(frame: pl.DataFrame) -> bool:
+    """Return whether the frame carries the shrunk rates of a sparse measure."""
+    return any(name.startswith("rule_shrunk_") for name in frame.columns)
