@@ -102,6 +102,6 @@ web/node_modules/.installed: web/package.json web/package-lock.json | $(NODE_HER
 
 $(WEB_BUILT): web/node_modules/.installed $(WEB_SOURCES)
 	$(call say,building the map)
-	$(NPM) run --silent build -- --logLevel warn
+	$(NPM) run --silent build -- --logLevel error
 	test -f $@ || { echo "expected $@ from web/vite.config; set build.outDir to ../src/urbancast/web" >&2; exit 1; }
 	touch $@

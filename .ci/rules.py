@@ -1,4 +1,4 @@
-"""Project rules no linter knows: short files, no machine paths, no city named outside `products/`."""
+"""Project rules no linter knows: short files, no machine paths, no city named outside `products/`, products apart."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def check(path: Path, text: str, names: re.Pattern[str] | None) -> Iterator[str]
         yield f"{path}:1: {len(lines)} lines, at most {MAX_LINES}; a concept in it is unnamed, split it"
     if path.suffix == ".py":
         yield from long_functions(path, text)
+        yield from borrowed(path, text)
     is_city_free = any(path.is_relative_to(folder) for folder in CITY_FREE) and not path.is_relative_to(PRODUCTS)
     for number, line in enumerate(lines, 1):
         if MACHINE_PATH.search(line):
@@ -57,6 +58,24 @@ def long_functions(path: Path, text: str) -> Iterator[str]:
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > MAX_FUNCTION_LINES:
                 yield f"{path}:{node.lineno}: {node.name} has {length} lines, at most {MAX_FUNCTION_LINES}; split it"
+
+
+def borrowed(path: Path, text: str) -> Iterator[str]:
+    """Imports of one product by another; single modules beside the products are theirs to share."""
+    if not path.is_relative_to(PRODUCTS) or len(path.relative_to(PRODUCTS).parts) < 2:
+        return
+    own = path.relative_to(PRODUCTS).parts[0]
+    others = {other.parent.name for other in (ROOT / PRODUCTS).glob("*/product.py")} - {own}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("urbancast.products.") and name.split(".")[2] in others:
+                yield f"{path}:{node.lineno}: imports {name}; a product stands alone, move what both need beside them"
 
 
 def city_names() -> re.Pattern[str] | None:

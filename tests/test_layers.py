@@ -33,7 +33,8 @@ def test_lower_layers_never_import_upper_ones() -> None:
         ("lake/late.py", "import urbancast.flows", "Lower never imports upper"),
         ("api/hasty.py", "import lightgbm", "The API never runs a model"),
         ("core/chatty.py", "import socket", "Core does no input and no output"),
-        ("products/paris_bikes/nosy.py", "import urbancast.products.nyc_crashes", "Products never import each other"),
+        ("products/paris_bikes/product.py", "import urbancast.lake", "A product's promise imports core only"),
+        ("products/paris_bikes/sample.py", "import urbancast.features", "A simulation knows no feature"),
         ("homeless.py", "", "Lower never imports upper"),
     ],
 )

@@ -39,3 +39,20 @@ def test_a_function_of_51_lines_is_too_long() -> None:
 def test_a_path_of_one_machine_is_found(folder: str) -> None:
     assert broken("docs/a.md", f"see /{folder}/someone/project\n")
     assert not broken("docs/a.md", f"see src/{folder}/someone and https://example.org/{folder}/x\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from urbancast.products.nyc_crashes import observe",
+        "from urbancast.products import nyc_crashes",
+        "import urbancast.products.nyc_crashes.recipe",
+    ],
+)
+def test_a_product_that_imports_another_is_found(line: str) -> None:
+    assert broken("src/urbancast/products/paris_bikes/observe.py", line + "\n")
+    assert not broken("src/urbancast/products/nyc_crashes/observe.py", line + "\n")
+
+
+def test_products_may_share_a_module_beside_them() -> None:
+    assert not broken("src/urbancast/products/paris_bikes/observe.py", "from urbancast.products import sorting\n")
