@@ -13,7 +13,7 @@ import structlog
 
 from urbancast.api import atlas, progress, record, snapshot
 from urbancast.api.snapshot import Cache, View, World
-from urbancast.core.errors import NotReadyError
+from urbancast.core.errors import NotReadyError, UrbancastError
 from urbancast.core.product import Product
 from urbancast.lake import alerts, places, releases, runs, scores, serving, verdicts
 from urbancast.lake.store import Lake
@@ -57,7 +57,7 @@ class Follower:
             self._look()
         except Exception as error:  # noqa: BLE001
             self._fail(error)
-            self.world = replace(self.world, trouble=f"{type(error).__name__}: {error}"[:300])
+            self.world = replace(self.world, trouble=_named(error))
 
     def _fail(self, error: Exception, product: str = "") -> None:
         self.failed()
@@ -85,7 +85,7 @@ class Follower:
             except Exception as error:  # noqa: BLE001
                 self._keys = {key: value for key, value in self._keys.items() if key[0] != name}
                 self._fail(error, name)
-                troubles.append(f"{name}: {type(error).__name__}: {error}"[:300])
+                troubles.append(f"{name}: {_named(error)}")
         trouble = "; ".join(troubles) or None
         return World(views=views, alerts=tuple(alerts.current(lake).tail(SHORT).to_dicts()), looked_at=now, trouble=trouble)
 
@@ -153,6 +153,11 @@ class Follower:
         if self._lake is None:
             raise NotReadyError("the lake is not open yet; try again in a moment")
         return self._lake
+
+
+def _named(error: Exception) -> str:
+    """Kind of an error, with its message where the message is ours: others name paths of the machine."""
+    return str(error)[:300] if isinstance(error, UrbancastError) else type(error).__name__
 
 
 def _baseline(known: pl.DataFrame, measure: str) -> str:

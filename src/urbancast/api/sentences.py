@@ -77,9 +77,9 @@ _KINDS: dict[str, Text] = {
     "backtest": {"en": "In a backtest", "es": "En una prueba retrospectiva", "fr": "Dans un test rétrospectif"},
 }
 _HELD: Text = {
-    "en": "{kind}, the range held {held} (± {half}) of {n} {grains} {where}.",
-    "es": "{kind}, el intervalo acertó el {held} (± {half}) de {n} {grains} {where}.",
-    "fr": "{kind}, l'intervalle a tenu {held} (± {half}) de {n} {grains} {where}.",
+    "en": "{kind}, the 80 % range held {held} (± {half}) of {n} {grains} {where}.",
+    "es": "{kind}, el intervalo del 80 % acertó el {held} (± {half}) de {n} {grains} {where}.",
+    "fr": "{kind}, l'intervalle à 80 % a tenu {held} (± {half}) de {n} {grains} {where}.",
 }
 _HERE: Text = {"en": "here at this time of day", "es": "aquí a esta hora", "fr": "ici à cette heure"}
 _CITY: Text = {

@@ -16,8 +16,9 @@ from urbancast.api.grid import Axis, Grid
 from urbancast.api.payload import Payload, digest
 from urbancast.api.progress import WAITING, Progress
 from urbancast.api.record import Record
+from urbancast.core.errors import ContractError
 from urbancast.core.product import Measure, Product, Provenance
-from urbancast.core.time import as_grain, floor
+from urbancast.core.time import as_grain
 from urbancast.lake import observations, releases
 from urbancast.lake.store import Lake
 
@@ -90,13 +91,18 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
     forecasts = _forecasts(lake, product, origin)
     known = releases.read(lake, product.id)
     current = forecasts.filter(pl.col("origin") == origin, pl.col("release").is_in(list(served.values())))
-    first = current["time"].min() or floor(origin, as_grain(product.grain))
+    if current.is_empty():
+        found = f"none of {', '.join(served.values()) or 'no release'}"
+        raise ContractError(
+            f"{product.id}: expected forecasts from {origin:%Y-%m-%dT%H:%MZ}, found {found}; move `serving` last"
+        )
+    first = current["time"].min()
     axis = grid.make_axis(forecasts["time"], origin, first, as_grain(product.grain))  # type: ignore[arg-type]
     start = min(axis.time(0), origin - grid.USUAL_WINDOW - as_grain(product.grain))
     seen = observations.known_at(lake, product.id, now, since=start)
     parts = _Parts(product, axis, forecasts, seen, known)
     grids = {measure.id: _grid(parts, measure, served.get(measure.id, ""), atlas) for measure in product.measures}
-    issued = current["issued_at"].max() or row["moved_at"]
+    issued = current["issued_at"].max()
     tag = digest(product.id, row["moved_at"], origin, served, row["versions"])
     data_to = row["data_to"]
     return Snapshot(tag=tag, origin=origin, issued_at=issued, data_to=data_to, axis=axis, grids=grids)  # type: ignore[arg-type]

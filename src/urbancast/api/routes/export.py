@@ -29,10 +29,23 @@ class Shape(StrEnum):
 
 
 MEDIA = {Shape.CSV: "text/csv; charset=utf-8", Shape.PARQUET: "application/vnd.apache.parquet"}
-ROWS = "product,place,measure,origin,time,mean,q05,…,provenance,simulated\r\n"
+_ROWS = "product,place,measure,origin,time,mean,q05,…,provenance,simulated\n"
+_FILES = responses(_ROWS, 404, 422, 503, media="text/csv")
+_FILES[200]["content"]["application/vnd.apache.parquet"] = {"schema": {}, "example": "the same rows as Parquet"}
 
 
-@router.get("/{table}.{shape}", summary="Everything ever forecast or scored", responses=responses(ROWS, 404, 422, 503, media="text/csv"))
+class Csv(Response):
+    """Media type of an export, for the OpenAPI page."""
+
+    media_type = "text/csv"
+
+
+@router.get(
+    "/{table}.{shape}",
+    summary="Everything ever forecast or scored",
+    response_class=Csv,
+    responses=_FILES,
+)
 async def export(product: str, table: str, shape: Shape, here: Here) -> Response:
     """Return all rows of ``forecasts`` or ``scores`` of a product as CSV or Parquet."""
     view = here.view(product)

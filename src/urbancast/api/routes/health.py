@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from urbancast.api.describe import ages
 from urbancast.api.metrics import CONTENT_TYPE_LATEST
@@ -51,7 +51,7 @@ def _readiness(age_s: tuple[float, float] | None) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics", summary="Prometheus metrics")
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(here: Here) -> Response:
     """Meters in the Prometheus text format."""
     now = here.clock()

@@ -18,6 +18,12 @@ PLACES = {"type": "FeatureCollection", "features": [], "mask": None, "simulated"
 STRIP = {"products": [{"id": "bikes", "state": "ready", "progress": 1.0}], "ready": 1, "alerts": []}
 
 
+class GeoJson(Response):
+    """Media type of the places, for the OpenAPI page."""
+
+    media_type = GEOJSON
+
+
 @router.get("/products", summary="All products and how they stand", responses=responses(LISTED))
 async def products(request: Request, here: Here) -> Response:
     """List every product: its question, unit, grain, horizon, places, what is served, how fresh."""
@@ -26,7 +32,7 @@ async def products(request: Request, here: Here) -> Response:
     return send(request, Payload(body, digest(body)))
 
 
-@router.get("/products/{product}", summary="One product", responses=responses(LISTED[0], 404))
+@router.get("/products/{product}", summary="One product", responses=responses(LISTED[0], 404, 422))
 async def product(request: Request, product: str, here: Here) -> Response:
     """Return one product of the list."""
     body = encode(describe.product(here.view(product), here.clock()))
@@ -36,7 +42,8 @@ async def product(request: Request, product: str, here: Here) -> Response:
 @router.get(
     "/products/{product}/places",
     summary="Places as GeoJSON, with mask, water and landmarks",
-    responses=responses(PLACES, 404, 503, media=GEOJSON),
+    response_class=GeoJson,
+    responses=responses(PLACES, 404, 422, 503, media=GEOJSON),
 )
 async def places(request: Request, product: str, here: Here) -> Response:
     """Return the places of a product, drawn as a schematic where there are no real boundaries."""

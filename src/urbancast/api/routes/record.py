@@ -21,7 +21,7 @@ RECORD = {"product": "bikes", "measure": "bicycles", "kinds": {"replay": {"n": 4
 _VERDICT = ("action", "challenger", "champion", "wins", "skill", "low", "high", "reason")
 
 
-@router.get("/track-record", summary="Coverage, error and skill beside the baseline", responses=responses(RECORD, 404))
+@router.get("/track-record", summary="Coverage, error and skill beside the baseline", responses=responses(RECORD, 404, 422))
 async def track_record(
     request: Request, product: str, here: Here, *, measure: Annotated[str | None, Query(max_length=100)] = None
 ) -> Response:
