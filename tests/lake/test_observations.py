@@ -111,6 +111,7 @@ def test_two_answers_to_one_fetch_leave_the_last_word(lake, at, told, add):
     assert add(told(("a", 1, 6.0, 11)), days=12) == 1
     assert add(told(("a", 1, 6.0, 11)), days=12) == 0
     assert observations.known_at(lake, P, at(12.1))["value"].to_list() == [6.0]
+    assert [row[4] for row in history(lake)] == ["seen", "seen"]
 
 
 def test_an_older_page_read_late_never_outlives_newer_knowledge(lake, at, told, add):
@@ -131,6 +132,19 @@ def test_first_contact_is_the_first_fetch_in_raw(lake, at, told, page, kept):
     raw.keep(lake, page(b"later", days=9), **kept)
     observations.add(lake, P, told(("a", 1, 5.0, 2), ("a", 2, 5.0, 4)), run="r", fetched_at=at(9))
     assert [row[3:] for row in history(lake)] == [(at(2), "declared"), (at(9), "seen")]
+
+
+def test_an_extract_is_known_only_as_declared(lake, at, told, page, kept):
+    raw.keep(lake, page(days=12), **(kept | {"provenance": "extract"}))
+    frame = told(("a", 1, 5.0, 2), ("a", 280, 6.0, 13), ("a", 340, 7.0, 15), ("b", 1, 0.0, 2), ("b", 1, None, 14))
+    for day in (12, 13, 16):
+        observations.add(lake, P, frame, run="r", fetched_at=at(day))
+    rows = observations.versions(lake, P)
+    assert rows["available_at"].to_list() == [at(2), at(13), at(15), at(2), at(14)]
+    assert rows["availability"].unique().to_list() == ["declared"]
+    observations.add(lake, P, told(("a", 340, 8.0, 15)), run="r", fetched_at=at(14.5))
+    assert observations.known_at(lake, P, at(14.9)).filter(pl.col("value") > 6).height == 0
+    assert observations.known_at(lake, P, at(15.1))["value"].max() == 8.0
 
 
 def test_a_sparse_value_that_vanishes_from_a_covered_hour_becomes_zero(lake, at, told, add):

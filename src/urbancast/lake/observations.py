@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from urbancast.core.time import as_utc
-from urbancast.lake import contract, raw
+from urbancast.lake import contract, provenance, raw
 from urbancast.lake.revisions import KEY, TICK, first_versions, revisions, vanished
 from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
@@ -29,12 +29,14 @@ def add(  # noqa: PLR0913 - one argument a fact of the pull
     Frame: place, measure, time, draw, value (null = withdrawn), available_at (declared); several rows
     a key are its versions in the order of available_at. A version declared before ``first_contact``
     keeps its time as `declared`; any other is `seen` at ``fetched_at``, save a later version in the frame
-    that declares a later time of its own. A key that is known is compared with its newest known value.
+    that declares a later time of its own, and any row of an extract declared for later. A key that is
+    known is compared with its newest known value.
     ``first_contact``: the product's first fetch by table ``raw``; before one, ``fetched_at``.
     ``sparse``: measures whose known value becomes zero where the frame covers its time (a row of
     measure ``covered``) and no longer names it.
     """
     seen_at = as_utc(fetched_at)
+    is_extract = provenance.of(lake, product) == "extract"
     contact = first_contact or raw.first_contact(lake, product) or seen_at
     named = frame.with_columns(product=pl.lit(product), availability=pl.lit("declared"), run=pl.lit(run))
     told = contract.check("observations", named).select(*KEY, "value", "available_at")
@@ -44,9 +46,9 @@ def add(  # noqa: PLR0913 - one argument a fact of the pull
 
     def what_is_new(before: Snapshot) -> pl.DataFrame:
         known = before.scan(product=product, since=since, until=until).select(*KEY, "value", "available_at").collect()
-        proposed = first_versions(told, fetched_at=seen_at, first_contact=as_utc(contact))
+        proposed = first_versions(told, fetched_at=seen_at, first_contact=as_utc(contact), is_extract=is_extract)
         proposed = pl.concat([proposed, vanished(told, known, sparse)])
-        new = revisions(proposed, known, fetched_at=seen_at)
+        new = revisions(proposed, known, fetched_at=seen_at, is_extract=is_extract)
         return new.with_columns(product=pl.lit(product), run=pl.lit(run))
 
     return lake.derive("observations", product, what_is_new)
