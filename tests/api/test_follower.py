@@ -129,7 +129,10 @@ def test_serving_that_names_forecasts_not_there_is_refused_by_name(moving_city: 
         )  # fmt: skip
         client.app.state.urbancast.follower.look()
         assert client.get("/v1/products/bikes").json()["serving"]["releases"] == {"bicycles": "bicycles-gbm"}
-        assert "bikes: expected forecasts from 2021-10-30T01:00Z, found none of x" in client.get("/readyz").json()["trouble"]
+        assert (
+            "bikes: expected forecasts from 2021-10-30T01:00Z, found none of x"
+            in client.get("/readyz").json()["trouble"]
+        )
 
 
 def test_a_corrupt_log_is_named_and_mended_without_a_restart(moving_city: Any) -> None:

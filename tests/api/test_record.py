@@ -16,7 +16,9 @@ AT = "2021-10-30T16:00Z"
 SUMS = ("value", "mean", "absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80")
 
 
-def rows(shares: list[float], *, kind: str = "replay", release: str = "r1", place: str = "a", n: int = 10) -> pl.DataFrame:
+def rows(
+    shares: list[float], *, kind: str = "replay", release: str = "r1", place: str = "a", n: int = 10
+) -> pl.DataFrame:
     made = [
         {"place": place, "release": release, "kind": kind, "day": date(2021, 10, 1) + timedelta(days=i),
          "reach_band": "0-24 h", "how": (i % 7) * 24 + 18, "n": n, "hits_80": n * share, "plain_hits_80": n * share}

@@ -8,8 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from urbancast.api import sentences
 from urbancast.api.sentences import Told
@@ -65,7 +64,9 @@ def test_a_chance_is_as_likely_as_a_poisson_count_of_that_mean(mean: float, grai
 
     p = 1 - math.exp(-mean)
     for lang in LANGS:
-        found = [int(re.sub(r"\D", "", part)) for part in re.findall(rf"\d[\d.,{NARROW}]*", chance_of(mean, grain, lang))]
+        found = [
+            int(re.sub(r"\D", "", part)) for part in re.findall(rf"\d[\d.,{NARROW}]*", chance_of(mean, grain, lang))
+        ]
         said = min(found) / max(found) if len(found) == 2 else 1.0
         assert said == pytest.approx(p, rel=0.25, abs=2e-6)
 
@@ -109,7 +110,16 @@ def test_below_thirty_it_is_too_early_and_the_citys_record_stands_beside() -> No
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.0, "0"), (0.04, "0"), (3.24, "3.2"), (9.97, "10"), (41.4, "41"), (199.6, "200"), (407, "410"), (12_345, "12,000")],
+    [
+        (0.0, "0"),
+        (0.04, "0"),
+        (3.24, "3.2"),
+        (9.97, "10"),
+        (41.4, "41"),
+        (199.6, "200"),
+        (407, "410"),
+        (12_345, "12,000"),
+    ],
 )
 def test_numbers_are_rounded_as_people_say_them(value: float, said: str) -> None:
     assert sentences.number(value, "en") == said

@@ -15,8 +15,7 @@ from urbancast import products
 from urbancast.api import problems, security
 from urbancast.api.follower import Follower
 from urbancast.api.metrics import Metrics
-from urbancast.api.routes import answer, export, forecast, health, pages, record
-from urbancast.api.routes import products as catalogue
+from urbancast.api.routes import answer, export, forecast, health, pages, products as catalogue, record
 from urbancast.api.state import State
 from urbancast.core.product import Product
 from urbancast.settings import settings
@@ -33,7 +32,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(  # noqa: PLR0913
+def create_app(
     lake_url: str | None = None,
     *,
     catalog: Mapping[str, Product] | None = None,

@@ -13,8 +13,7 @@ import shapely
 from urbancast.api.payload import GEOJSON, Payload, digest, encode
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import Product, Provenance
-from urbancast.geo import landmarks, outline, water
-from urbancast.geo import places as shapes
+from urbancast.geo import landmarks, outline, places as shapes, water
 from urbancast.geo.gazetteer import Gazetteer
 from urbancast.geo.index import ZoneIndex
 from urbancast.geo.metric import distance_m

@@ -20,9 +20,7 @@ def render(openapi: dict[str, Any]) -> str:
     """HTML of an OpenAPI document."""
     info = openapi["info"]
     articles = [
-        _article(path, verb, operation)
-        for path, verbs in openapi["paths"].items()
-        for verb, operation in verbs.items()
+        _article(path, verb, operation) for path, verbs in openapi["paths"].items() for verb, operation in verbs.items()
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}: API</title>'
@@ -46,7 +44,9 @@ def _article(path: str, verb: str, operation: dict[str, Any]) -> str:
 
 def _parameter(parameter: dict[str, Any]) -> str:
     name = f"<code>{escape(parameter['name'])}</code>{' *' if parameter.get('required') else ''}"
-    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{escape(parameter.get('description', ''))}</td></tr>"
+    return (
+        f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{escape(parameter.get('description', ''))}</td></tr>"
+    )
 
 
 def _body(operation: dict[str, Any]) -> str:
@@ -57,7 +57,9 @@ def _body(operation: dict[str, Any]) -> str:
 
 def _example(operation: dict[str, Any]) -> str:
     content = operation["responses"].get("200", {}).get("content", {})
-    return "".join(f"<p>Receive</p><pre>{_json(media['example'])}</pre>" for media in content.values() if "example" in media)
+    return "".join(
+        f"<p>Receive</p><pre>{_json(media['example'])}</pre>" for media in content.values() if "example" in media
+    )
 
 
 def _json(example: Any) -> str:

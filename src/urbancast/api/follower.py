@@ -87,7 +87,9 @@ class Follower:
                 self._fail(error, name)
                 troubles.append(f"{name}: {_named(error)}")
         trouble = "; ".join(troubles) or None
-        return World(views=views, alerts=tuple(alerts.current(lake).tail(SHORT).to_dicts()), looked_at=now, trouble=trouble)
+        return World(
+            views=views, alerts=tuple(alerts.current(lake).tail(SHORT).to_dicts()), looked_at=now, trouble=trouble
+        )
 
     def _view(
         self, product: Product, row: Mapping[str, Any] | None, versions: Mapping[str, int], now: datetime
@@ -169,4 +171,6 @@ def _score(known: pl.DataFrame, measure: str, *, is_sparse: bool) -> str:
     """Return the product's primary score as its releases' facts name it; else the custom of its kind of measure."""
     own = known.filter(pl.col("measure") == measure).sort("created_at", descending=True)
     named = (snapshot.decode(text).get("primary") for text in own["facts"])
-    return next((str(name) for name in named if name in record.SCORE_COLUMNS), "poisson_deviance" if is_sparse else "mae")
+    return next(
+        (str(name) for name in named if name in record.SCORE_COLUMNS), "poisson_deviance" if is_sparse else "mae"
+    )

@@ -12,8 +12,7 @@ import polars as pl
 
 from urbancast.core.product import COVERED, Measure
 from urbancast.core.tables import QUANTILE_COLUMNS
-from urbancast.core.time import DAY, UTC_US, as_utc, instants
-from urbancast.core.time import floor as floor_to
+from urbancast.core.time import DAY, UTC_US, as_utc, floor as floor_to, instants
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]

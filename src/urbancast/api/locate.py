@@ -70,7 +70,14 @@ def by_point(atlas: Atlas, lat: float, lon: float) -> Found:
 
 def described(hit: Hit) -> dict[str, object]:
     """Return a search hit as the API shows it."""
-    return {"name": hit.name, "kind": hit.kind, "place": hit.place, "part_of": hit.part_of, "lat": hit.lat, "lon": hit.lon}
+    return {
+        "name": hit.name,
+        "kind": hit.kind,
+        "place": hit.place,
+        "part_of": hit.part_of,
+        "lat": hit.lat,
+        "lon": hit.lon,
+    }
 
 
 def _is_schematic(atlas: Atlas) -> bool:
@@ -83,4 +90,6 @@ def _outside(expected: str, found: str) -> QueryError:
 
 def _needs_boundaries(found: str) -> QueryError:
     action = "ask by a place's name, or run with real boundaries (--source places=PATH)"
-    return QueryError("needs-boundaries", expected="a place's name: the shapes here are a schematic", found=found, action=action)
+    return QueryError(
+        "needs-boundaries", expected="a place's name: the shapes here are a schematic", found=found, action=action
+    )

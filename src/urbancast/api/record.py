@@ -51,7 +51,9 @@ class Record:
         return None
 
 
-def build(scores: pl.DataFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str) -> Record:
+def build(
+    scores: pl.DataFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str
+) -> Record:
     """Record of one measure's score rows. ``ranks``: release to rank; per kind and day the highest counts."""
     rows = _served(scores, ranks).with_columns(hour=pl.col("how") % 24)
     by_place, by_city, kinds = {}, {}, {}
@@ -83,9 +85,7 @@ def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
     p = pl.col("h") / pl.col("n")
     squares = (pl.col("hh") - 2 * p * pl.col("hn") + p**2 * pl.col("nn")).clip(0)
     blocks = pl.when(pl.col("days") > 1).then(pl.col("days") / (pl.col("days") - 1))
-    done = sums.filter(pl.col("n") > 0).with_columns(
-        held=p, plus_minus=(blocks * squares).sqrt() / pl.col("n") * Z_95
-    )
+    done = sums.filter(pl.col("n") > 0).with_columns(held=p, plus_minus=(blocks * squares).sqrt() / pl.col("n") * Z_95)
     at = {place: position for position, place in enumerate(places)}
     done = done.filter(pl.col("place").is_in(list(at)))
     where = (done["place"].replace_strict(at, return_dtype=pl.Int64).to_numpy(), done["hour"].to_numpy())
@@ -139,7 +139,7 @@ def _kind(rows: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
         "by_reach": bands.to_dicts(),
         "by_day": days.to_dicts(),
         "best_places": ranked.head(5).to_dicts(),
-        "worst_places": ranked.tail(5).reverse().to_dicts() if len(ranked) > 5 else [],  # noqa: PLR2004
+        "worst_places": ranked.tail(5).reverse().to_dicts() if len(ranked) > 5 else [],
     }
 
 

@@ -19,7 +19,6 @@ METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"}
 log = structlog.get_logger("urbancast.access")
 
 
-
 def content_security_policy(basemap: str = "") -> str:
     """CSP without inline script; ``basemap``: URL of tiles that may also be fetched."""
     parts = urlsplit(basemap)

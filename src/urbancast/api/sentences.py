@@ -172,11 +172,11 @@ def _date(day: date, today: date, lang: Lang) -> str:
 
 def number(value: float, lang: Lang) -> str:
     """Rounded number as people say it: two or three digits, the language's separators."""
-    if value < 10:  # noqa: PLR2004
-        text = f"{value:.1f}" if 0 < value < 9.95 and round(value, 1) != round(value) else f"{value:.0f}"  # noqa: PLR2004
+    if value < 10:
+        text = f"{value:.1f}" if 0 < value < 9.95 and round(value, 1) != round(value) else f"{value:.0f}"
         return text if lang == "en" else text.replace(".", ",")
-    step = 10 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1000 else 1  # noqa: PLR2004
-    nice = round(value / step) * step if value >= 1000 else round(value, -1 if value >= 200 else 0)  # noqa: PLR2004
+    step = 10 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1000 else 1
+    nice = round(value / step) * step if value >= 1000 else round(value, -1 if value >= 200 else 0)
     return f"{int(nice):,}".replace(",", _THOUSANDS[lang])
 
 
@@ -184,8 +184,8 @@ def chance(mean: float, grain: str, lang: Lang, *, is_short: bool = False) -> st
     """Chance of at least one, from a Poisson count of this mean: ``1 in 11 hours like this``."""
     one, many = _grain_words(grain, lang)
     p = -math.expm1(-max(mean, 0.0))
-    if p >= 0.25:  # noqa: PLR2004
-        template, n = _OF_TEN[lang], str(min(9, round(p * 10)) if p < 0.95 else 10)  # noqa: PLR2004
+    if p >= 0.25:
+        template, n = _OF_TEN[lang], str(min(9, round(p * 10)) if p < 0.95 else 10)
     else:
         template, n = _ONE_IN[lang], _odds(p, lang)
     words = template.format(n=n, grain=one, grains=many)
@@ -205,9 +205,7 @@ def held(share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far
     return {lang: _held(share, city, so_far, grain, lang) for lang in LANGS}
 
 
-def _held(
-    share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far: int, grain: str, lang: Lang
-) -> str:
+def _held(share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far: int, grain: str, lang: Lang) -> str:
     if share is not None:
         return _share(share, grain, _HERE[lang], lang)
     many = _grain_words(grain, lang)[1]

@@ -153,9 +153,7 @@ def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
     )
 
 
-def _usual(
-    parts: _Parts, measure: Measure, baseline: pl.DataFrame, atlas: Atlas, *, is_baseline: bool
-) -> grid.Floats:
+def _usual(parts: _Parts, measure: Measure, baseline: pl.DataFrame, atlas: Atlas, *, is_baseline: bool) -> grid.Floats:
     if is_baseline or baseline.is_empty():
         return grid.usual_from_weeks(parts.seen, measure, atlas.ids, parts.axis, parts.product.tz)
     return grid.spread(grid.newest(baseline, {}), atlas.ids, parts.axis, ["mean"])[:, :, 0]

@@ -42,7 +42,9 @@ class State:
         if found is None:
             known = ", ".join(self.world.views) or "none is installed"
             action = "GET /v1/products lists them"
-            raise QueryError("unknown-product", expected=f"one of {known}", found=shown(product), action=action, status=404)
+            raise QueryError(
+                "unknown-product", expected=f"one of {known}", found=shown(product), action=action, status=404
+            )
         return found
 
     def ask(self, product: str, measure: str | None) -> zone.Asked:

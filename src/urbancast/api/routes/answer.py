@@ -30,7 +30,9 @@ async def answer(request: Request, product: str, query: AnswerQuery, here: Here)
     return send(request, Payload(body, digest(body)), is_private=True)
 
 
-@router.post("/search", summary="Places and landmarks by the beginning of a name", responses=responses(HITS, 404, 413, 422, 503))
+@router.post(
+    "/search", summary="Places and landmarks by the beginning of a name", responses=responses(HITS, 404, 413, 422, 503)
+)
 async def search(request: Request, product: str, query: SearchQuery, here: Here) -> Response:
     """Return hits, best first; case, accents and unfinished words are forgiven."""
     atlas = here.view(product).atlas

@@ -55,7 +55,10 @@ async def export(product: str, table: str, shape: Shape, here: Here) -> Response
     if view.provenance is None:
         raise NotReadyError(f"{product} has nothing to export yet; try again in a moment")
     body = await asyncio.to_thread(_file, here.lake_url, view, table, shape)
-    head = {"Content-Disposition": f'attachment; filename="{view.product.id}-{table}.{shape}"', "Cache-Control": "no-cache"}
+    head = {
+        "Content-Disposition": f'attachment; filename="{view.product.id}-{table}.{shape}"',
+        "Cache-Control": "no-cache",
+    }
     return Response(body, media_type=MEDIA[shape], headers=head)
 
 

@@ -35,10 +35,18 @@ ANSWER = {
     "provenance": "sample",
     "simulated": True,
 }
-MAP = {"product": "bikes", "at": "2026-11-21T18:00:00Z", "places": ["p1"], "mean": [410.2], "breaks": [5, 20, 60, 150, 400]}
+MAP = {
+    "product": "bikes",
+    "at": "2026-11-21T18:00:00Z",
+    "places": ["p1"],
+    "mean": [410.2],
+    "breaks": [5, 20, 60, 150, 400],
+}
 
 
-@router.get("/forecast", summary="One place: at a time, or from a time to another", responses=responses(ANSWER, 404, 422, 503))
+@router.get(
+    "/forecast", summary="One place: at a time, or from a time to another", responses=responses(ANSWER, 404, 422, 503)
+)
 async def forecast(  # noqa: PLR0913
     request: Request,
     product: str,

@@ -13,7 +13,9 @@ from urbancast.api.state import Here
 from urbancast.core.errors import NotReadyError
 
 router = APIRouter(prefix="/v1", tags=["products"])
-LISTED = [{"id": "bikes", "city": "Exampleville", "grain": "1h", "horizon_hours": 72, "state": "ready", "simulated": True}]
+LISTED = [
+    {"id": "bikes", "city": "Exampleville", "grain": "1h", "horizon_hours": 72, "state": "ready", "simulated": True}
+]
 PLACES = {"type": "FeatureCollection", "features": [], "mask": None, "simulated": True}
 STRIP = {"products": [{"id": "bikes", "state": "ready", "progress": 1.0}], "ready": 1, "alerts": []}
 

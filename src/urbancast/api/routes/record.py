@@ -17,11 +17,18 @@ from urbancast.core.errors import QueryError
 from urbancast.core.time import iso
 
 router = APIRouter(prefix="/v1/products/{product}", tags=["record"])
-RECORD = {"product": "bikes", "measure": "bicycles", "kinds": {"replay": {"n": 4032, "coverage_80": 0.79}}, "verdicts": []}
+RECORD = {
+    "product": "bikes",
+    "measure": "bicycles",
+    "kinds": {"replay": {"n": 4032, "coverage_80": 0.79}},
+    "verdicts": [],
+}
 _VERDICT = ("action", "challenger", "champion", "wins", "skill", "low", "high", "reason")
 
 
-@router.get("/track-record", summary="Coverage, error and skill beside the baseline", responses=responses(RECORD, 404, 422))
+@router.get(
+    "/track-record", summary="Coverage, error and skill beside the baseline", responses=responses(RECORD, 404, 422)
+)
 async def track_record(
     request: Request, product: str, here: Here, *, measure: Annotated[str | None, Query(max_length=100)] = None
 ) -> Response:
