@@ -80,10 +80,15 @@ def test_every_option_named_in_a_readme_command_exists() -> None:
         assert set(re.findall(r"(?<= )--[a-z-]+", rest.split("#")[0])) <= known, verb
 
 
-def test_the_readme_lists_the_products_there_are() -> None:
+def test_the_readme_lists_the_products_as_they_promise() -> None:
     from urbancast import products
 
-    assert set(re.findall(r"^\| `([a-z]+_[a-z_]+)` \|", README, re.MULTILINE)) == set(products.discover())
+    rows = re.findall(r"^\| `([a-z]+_[a-z_]+)` \| (.*?) \| .*? \| (.*?) \| (\d+) days \|$", README, re.MULTILINE)
+    promised = [
+        (one.id, one.question["en"], one.measure.unit["en"], str(one.horizon.days))
+        for one in products.discover().values()
+    ]
+    assert sorted(rows) == sorted(promised)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
