@@ -21,6 +21,7 @@ import shapely
 from urbancast.geo.index import ZoneIndex
 
 ZONES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nyc" / "taxi_zones.geojson"
+OUT = Path(__file__).resolve().parents[1] / "out" / f"{Path(__file__).stem}.json"
 KEY = "location_id"
 
 
@@ -48,6 +49,16 @@ def main() -> None:
     print(f"ratio      {theirs_s / ours_s:.1f} times as fast; {verdict}")
     if not ours.equals(theirs):
         raise SystemExit(1)
+    row = {
+        "work": f"{asked.points:,} points to {len(index.places)} zones ({origin})",
+        "seconds": round(ours_s, 2),
+        "build_seconds": round(build_s, 2),
+        "beside": "shapely STRtree",
+        "beside_seconds": round(theirs_s, 2),
+        "times_as_fast": round(theirs_s / ours_s, 1),
+    }
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps([row]), "utf-8")
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -121,3 +121,14 @@ def test_real_places_become_area_true_cells_in_time(facts_folder, city):
         if inside.any():
             assert_in_proportion(cells[inside], facts["area_km2"].to_numpy()[inside])
     assert held.sum() >= 0.99 * facts.height
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_centroids_too_crowded_for_their_areas_still_get_them(seed):
+    rng = np.random.default_rng(seed)
+    lon, lat = np.vstack([rng.normal([0.05, 50.2], 0.003, (120, 2)), rng.uniform([0, 50], [0.1, 50.4], (20, 2))]).T
+    area = np.exp(rng.uniform(0, np.log(1000), 140))
+    cells = flat(BENT, power_cells(lat, lon, area, MultiPolygon([BENT])))
+    assert_disjoint(cells)
+    assert shapely.area(cells).sum() == pytest.approx(shapely.area(flat(BENT, [BENT]))[0], rel=1e-6)
+    assert_in_proportion(cells, area)

@@ -4,7 +4,9 @@ Power diagram = lower hull of sites lifted to (x, |x|^2 - w) (Aurenhammer 1987);
 Newton on the areas, semi-discrete optimal transport (Kitagawa, Merigot, Thibert 2019).
 Decisions: a place belongs to the outline part that holds its centroid, or that the disc of its area
 touches; any other place is drawn as that disc. A part without places joins the part of the nearest
-place. Areas are scaled to the outline part by part.
+place. Areas are scaled to the outline part by part. Where centroids are too crowded
+for their areas (no real city measured was), sites move to the middles of a recursive halving of the
+domain, whose cells themselves stand in if even that fails: areas hold always.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
-from shapely.geometry import MultiPolygon, Point, Polygon
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from urbancast.core.errors import ContractError
 from urbancast.geo.metric import Floats, Plane, as_points
@@ -26,7 +28,9 @@ from urbancast.geo.outline import as_multipolygon
 Shape = Polygon | MultiPolygon
 Ints = NDArray[np.integer[Any]]
 TOLERANCE = 0.005  # relative error of any cell's area at which the weights are good enough
-_STEPS = 80
+_ACCEPTED = 0.02  # relative error of any cell's area that may stay
+_STEPS = 60
+_LEAST_STEP = 1 / 512  # of a Newton step: below it the sites are too crowded for their areas
 _FAR = 30.0  # radius of the ring of guard sites, in domain sizes: bounds every cell, touches no domain
 _APART = 1e-4  # least distance of two sites, in domain sizes
 
@@ -96,7 +100,41 @@ def _fill(domain: Shape, sites: Floats, area_m2: Floats) -> list[Shape]:
     points = _spread(_inside((sites - origin) / size, unit))
     goal = area_m2 / area_m2.sum() * unit.area
     diagram = _solve(points, goal, unit)
-    return [as_shape(shapely.transform(cell, lambda c: c * size + origin)) for cell in diagram.cells]
+    cells = diagram.cells
+    if diagram.error(goal) > _ACCEPTED:
+        cells = _split(unit, points, goal)
+        middles = shapely.get_coordinates(shapely.centroid(cells))
+        again = _solve(_spread(_inside(middles, unit)), goal, unit)
+        cells = again.cells if again.error(goal) <= _ACCEPTED else cells
+    return [as_shape(shapely.transform(cell, lambda c: c * size + origin)) for cell in cells]
+
+
+def _split(domain: Shape, points: Floats, goal: Floats) -> list[shapely.Geometry]:
+    """Cells of exactly the goal's areas by halving the sites, and with them the domain, across the longer side."""
+    if len(points) == 1:
+        return [domain]
+    west, south, east, north = domain.bounds
+    axis = 0 if east - west >= north - south else 1
+    order = np.argsort(points[:, axis], kind="stable")
+    first, last = order[: len(order) // 2], order[len(order) // 2 :]
+    low, high = (west, east) if axis == 0 else (south, north)
+    wanted = goal[first].sum() / goal.sum() * domain.area
+    for _ in range(40):
+        at = (low + high) / 2
+        part = domain.intersection(_below(domain, axis, at))
+        low, high = (at, high) if part.area < wanted else (low, at)
+    rest = domain.difference(_below(domain, axis, at))
+    cells: list[shapely.Geometry] = [MultiPolygon()] * len(points)
+    for members, half in ((first, part), (last, rest)):
+        for i, cell in zip(members, _split(as_shape(half), points[members], goal[members]), strict=True):
+            cells[i] = cell
+    return cells
+
+
+def _below(domain: Shape, axis: int, at: float) -> Polygon:
+    """Box over the part of the bounds below a value of x (axis 0) or y (axis 1)."""
+    west, south, east, north = domain.bounds
+    return box(west, south, at, north) if axis == 0 else box(west, south, east, at)
 
 
 def _inside(points: Floats, domain: Shape) -> Floats:
@@ -139,13 +177,14 @@ def _solve(points: Floats, goal: Floats, domain: Shape) -> _Diagram:
     weights = np.zeros(len(points))
     best = _diagram(points, weights, domain)
     floor = 0.5 * min(float(best.areas.min()), float(goal.min()))
+    size = 0.5
     for _ in range(_STEPS):
         if best.error(goal) <= TOLERANCE:
             break
         gap = float(np.abs(goal - best.areas).sum())
         step = _newton_step(best.coupling, goal - best.areas)
-        size = 1.0
-        while size > 1e-6:
+        size = min(1.0, 2 * size)
+        while size >= _LEAST_STEP:
             tried = _diagram(points, weights + size * step, domain)
             if tried.areas.min() >= floor and np.abs(goal - tried.areas).sum() <= (1 - size / 4) * gap:
                 break
