@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -40,6 +41,7 @@ class Emulator(AbstractContextManager["Emulator"]):
         self.tables = Tables(clock)
         self.faults = Faults()
         self.asked: list[str] = []
+        self.sent_bytes = 0
         self.closing = threading.Event()
         self._server: _Server | None = None
 
@@ -109,6 +111,11 @@ class _Server(ThreadingHTTPServer):
         self.emulator = emulator
         super().__init__(("127.0.0.1", 0), _Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of a failure, but not of a client that hung up."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -140,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(body)
+            self.server.emulator.sent_bytes += len(body)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         if cut == "truncation":

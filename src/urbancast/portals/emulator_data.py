@@ -121,7 +121,6 @@ class Stage:
 
 def bounds(time: str, where: str) -> tuple[datetime | None, datetime | None]:
     """Days that a condition holds ``time`` between, as far as it is a plain conjunction."""
-    where = re.sub(r"\([^()]*\)", " ", where)  # what a bracket asks besides widens nothing
     plain = _top_level(where)
     if re.search(r"\bor\b|\bnot\b(?!\s+null)", plain, re.IGNORECASE):
         return None, None
