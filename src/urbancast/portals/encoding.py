@@ -10,7 +10,10 @@ from charset_normalizer import from_bytes
 
 DELIMITERS = (";", ",", "\t", "|")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_SINGLE_BYTE = ["cp1252", "latin_1", "iso8859_15", "mac_roman", "cp850"]
+_SINGLE_BYTE = ["cp1252", "latin_1", "iso8859_15", "cp850"]
+_WESTERN = {"latin_1", "cp1252", "iso8859_15"}  # what differs between them is rare
+_ASCII = 0x7F
+_TELLING_BYTES = 64  # fewer non-ASCII bytes than this tell encodings apart by chance
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_LINES = 60
 
@@ -69,11 +72,12 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def _single_byte(payload: bytes) -> str:
-    sample = payload if len(payload) <= _SAMPLE_BYTES else _around_high_bytes(payload)
-    match = from_bytes(sample, cp_isolation=_SINGLE_BYTE, preemptive_behaviour=False).best()
-    name = match.encoding if match is not None else "cp1252"
-    # What differs between the western ones is rare; windows-1252 is what office software writes.
-    name = "cp1252" if name in {"latin_1", "cp1252", "iso8859_15"} else name
+    """What office software writes, windows-1252, unless enough bytes speak for another."""
+    sample = _around_high_bytes(payload)
+    name = "cp1252"
+    if sum(byte > _ASCII for byte in sample) >= _TELLING_BYTES:
+        match = from_bytes(sample, cp_isolation=_SINGLE_BYTE, preemptive_behaviour=False).best()
+        name = match.encoding if match is not None and match.encoding not in _WESTERN else "cp1252"
     try:
         payload.decode(name)
     except UnicodeDecodeError:

@@ -39,7 +39,7 @@ class Fetched:
             url=manifest["url"],
             query=orjson.loads(manifest["query"]),
             payload=payload,
-            media=media.sniff(payload),
+            media=manifest.get("media") or media.sniff(payload),
             fetched_at=manifest["fetched_at"],
             rows_claimed=manifest["rows_claimed"],
             rows_received=manifest["rows_received"],

@@ -21,6 +21,7 @@ from urbancast.portals.fetched import Fetched
 ANY = "*"
 ROW = "_row"
 _LIKE = 0.6  # similarity from which a missing and an unexpected name are called a renaming
+_WORD = 3  # letters of a name that make it a word another name may hold
 _ENOUGH = 5  # values of a column that must all fail before the column, not its rows, is at fault
 _PROBES = (
     "1",
@@ -126,7 +127,7 @@ def _parsed(source: Source, layout: Layout, whole: pl.DataFrame) -> pl.DataFrame
         if name not in parsed.columns or parsed.schema[name] != dtype:
             raise ContractError(
                 f"{source.name}.{name}: expected {dtype}, found {parsed.schema.get(name, 'no such column')}; "
-                f"cast it in layout {layout.name!r}",
+                f"cast it in layout {layout.name!r}, or add a layout if the column was retyped",
             )
     return parsed.select(source.schema.keys())
 
@@ -142,9 +143,8 @@ def _check_type(source: Source, layout: Layout, whole: pl.DataFrame, name: str) 
         if held < _ENOUGH or whole.schema[column].is_nested():
             continue
         for probe in _PROBES:
-            value = pl.lit(probe).cast(whole.schema[column], strict=False)
             try:
-                read_one = layout.parse(head.with_columns(value.alias(column)))[name].null_count() == 0
+                read_one = layout.parse(head.with_columns(pl.lit(probe).alias(column)))[name].null_count() == 0
             except pl.exceptions.PolarsError:
                 continue
             if read_one:
@@ -184,7 +184,9 @@ def _renamings(difference: Difference) -> dict[str, str]:
 
 
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
+    one, other = one.casefold(), other.casefold()
+    held = min(len(one), len(other)) >= _WORD and (one in other or other in one)
+    return max(SequenceMatcher(None, one, other).ratio(), _LIKE * held)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,6 +65,7 @@ class Session(AbstractContextManager["Session"]):
         self._client = httpx.Client(
             timeout=httpx.Timeout(self.policy.read_s, connect=self.policy.connect_s),
             follow_redirects=True,
+            verify=_trust(),
             headers={"User-Agent": USER_AGENT},
             event_hooks={"request": [self._check_host]},
         )
@@ -192,6 +195,12 @@ class _Opened(AbstractContextManager[httpx.Response]):
         )
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Certificates, read once a process: that takes longer than most answers."""
+    return httpx.create_ssl_context()
+
+
 def host_of(url: str) -> str:
     """Host name of a URL, empty for a path."""
     return (urlsplit(url).hostname or "") if "://" in url else ""
@@ -222,5 +231,5 @@ def _retry_after_s(value: str | None, sent: str | None) -> float | None:
         return None if value is None else float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(sent or "")).total_seconds())
-    except ValueError:
+    except (ValueError, TypeError):  # not a date, or one without a time zone
         return None
