@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,11 +80,25 @@ def crps(value: Array, quantiles: Array) -> Array:
 
 def pit_draws(rows: pl.DataFrame) -> Array:
     """Uniform draw of each row, the same in every run: a hash of place, measure, origin and time."""
-    keys = [pl.col(name) for name in KEY if name in rows.columns]
-    stamped = [key.dt.epoch("us").cast(pl.String) if key.meta.output_name() in {"origin", "time"} else key for key in keys]
-    text = rows.select(pl.concat_str(stamped, separator="|").alias("key"))["key"]
-    mixed = (text.hash(seed=0, seed_1=1, seed_2=2, seed_3=3) >> 11).to_numpy().astype(np.float64)
-    return np.asarray(mixed / 2**53)
+    state = np.zeros(rows.height, dtype=np.uint64)
+    for name in KEY:
+        if name not in rows.columns:
+            continue
+        if rows.schema[name] == pl.String:
+            codes = {text: zlib.crc32(text.encode()) for text in rows[name].unique()}
+            part = rows[name].replace_strict(codes, return_dtype=pl.UInt64).to_numpy()
+        else:
+            part = rows[name].dt.epoch("us").to_numpy().astype(np.uint64)
+        state = _mixed(state ^ part)
+    return np.asarray((state >> np.uint64(11)).astype(np.float64) / 2**53)
+
+
+def _mixed(state: Any) -> Any:
+    """Splitmix64: every bit of the input moves half of the output."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
 
 
 def interpolated_pit(value: Array, quantiles: Array, draw: Array) -> Array:
