@@ -109,8 +109,7 @@ def add_scores(lake: Lake, product: str, measure: str, ids: list[str], *, kind: 
         day = (ORIGIN - back * DAY).date()
         for release, share in ((f"{measure}-gbm", held if back % 2 == 0 else 1.0), (f"{measure}-base", 0.0)):
             for place in ids:
-                for hour in range(24):
-                    rows.append(score_row(place, measure, release, kind, day, hour, share))
+                rows += [score_row(place, measure, release, kind, day, hour, share) for hour in range(24)]
     scores.add(lake, product, pl.DataFrame(rows).with_columns(pl.col("how").cast(pl.Int16)), run="t")
 
 

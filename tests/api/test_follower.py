@@ -139,7 +139,7 @@ def test_a_corrupt_log_is_named_and_mended_without_a_restart(moving_city: Any) -
     with moving_city.client() as client:
         follower = client.app.state.urbancast.follower
         log = table(moving_city, "serving") / "_delta_log"
-        newest = sorted(log.glob("*.json"))[-1]
+        newest = max(log.glob("*.json"))
         broken = log / f"{int(newest.stem) + 1:020d}.json"
         broken.write_text("{not json")
         follower.look()
@@ -175,11 +175,12 @@ def test_the_follower_polls_by_itself(moving_city: Any) -> None:
     async def scenario() -> None:
         follower = app.state.urbancast.follower
         async with app.router.lifespan_context(app):
-            first = follower.world.views["bikes"].snapshot
+            loop, swapped = asyncio.get_running_loop(), asyncio.Event()
+            follower.swapped = lambda _: loop.call_soon_threadsafe(swapped.set)
             await asyncio.to_thread(moving_city.serve, "bikes", origin + HOUR)
             async with asyncio.timeout(20):
-                while follower.world.views["bikes"].snapshot is first:
-                    await asyncio.sleep(0)
+                await swapped.wait()
+            assert follower.world.views["bikes"].snapshot.origin == origin + HOUR
 
     asyncio.run(scenario())
 

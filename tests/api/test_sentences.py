@@ -39,8 +39,8 @@ def test_a_count_is_told_with_its_range_its_usual_and_its_record() -> None:
     )
     assert words["es"] == (
         "Hoy a las 18:00, Sébastopol: unas 400 bicicletas/h; 8 de cada 10 veces, entre 350 y 480. "
-        f"Más que de costumbre (300). Repitiendo días pasados, el intervalo del 80 % acertó el 79{NBSP}% (± 5) de 1.412 horas "
-        "aquí a esta hora."
+        f"Más que de costumbre (300). Repitiendo días pasados, el intervalo del 80 % acertó el 79{NBSP}% (± 5) "
+        "de 1.412 horas aquí a esta hora."
     )
     assert words["fr"] == (
         "Aujourd'hui à 18:00, Sébastopol : environ 400 vélos/h ; 8 chances sur 10 d'être entre 350 et 480. "

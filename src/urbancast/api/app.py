@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def create_app(
     host: str | None = None,
     web: Path | None = None,
 ) -> FastAPI:
-    """App over the lake at ``lake_url`` (default: the settings' lake) for the products of ``catalog`` (default: all)."""
+    """App over the lake at ``lake_url`` for the products of ``catalog``; by default both are the deployment's."""
     deployed = settings()
     known = products.discover() if catalog is None else catalog
     metrics = Metrics()
@@ -76,7 +76,7 @@ def create_app(
     return app
 
 
-def _following(follower: Follower, every: float) -> Callable[[FastAPI], object]:
+def _following(follower: Follower, every: float) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Lifespan: a first look before the first request, then one look every ``every`` seconds (0: none)."""
 
     @asynccontextmanager

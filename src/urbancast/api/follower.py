@@ -71,7 +71,10 @@ class Follower:
         is_pending = any(now - at < RECORD_EVERY for at in self._recorded.values())
         if versions != self._versions or is_pending or self.world.trouble is not None:
             self._versions = versions
-            self.world = self._next(self._lake, versions, now)
+            before, self.world = self.world, self._next(self._lake, versions, now)
+            for name, view in self.world.views.items():
+                if view.snapshot is not None and view.snapshot.tag != before.views[name].tag:
+                    self.swapped(name)
         else:
             self.world = replace(self.world, looked_at=now)
 
@@ -119,7 +122,6 @@ class Follower:
         if not self._has_changed(view, "serving", key):
             return view
         built = snapshot.build(self._open(), view.product, row, view.atlas, now)
-        self.swapped(view.product.id)
         return replace(view, snapshot=built)
 
     def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
@@ -149,7 +151,7 @@ class Follower:
     def _has_changed(self, view: View, part: str, key: Any) -> bool:
         before = self._keys.get((view.product.id, part))
         self._keys[(view.product.id, part)] = key
-        return before != key
+        return bool(before != key)
 
     def _open(self) -> Lake:
         if self._lake is None:

@@ -82,11 +82,15 @@ def make_axis(found: pl.Series, origin: datetime, first: datetime, grain: timede
     """
     times = found.cast(UTC_US)
     if grain < DAY:
-        last = max(found.max(), first)  # type: ignore[type-var]
-        regular = instants(floor_to(origin - PAST, grain), last + grain, grain)  # type: ignore[operator]
+        regular = instants(floor_to(origin - PAST, grain), max(latest(found), first) + grain, grain)
         times = pl.concat([times, pl.Series(times.name, regular, dtype=UTC_US)])
     us = times.unique().sort().dt.epoch("us").to_numpy().astype(np.int64)
     return Axis(times=us, step=grain, first=int(np.searchsorted(us, micros(first))))
+
+
+def latest(times: pl.Series) -> datetime:
+    """Greatest of UTC times, at least one."""
+    return instant_of(int(times.cast(UTC_US).dt.epoch("us").to_numpy().max()))
 
 
 def spread(rows: pl.DataFrame, places: Sequence[str], axis: Axis, columns: Sequence[str]) -> Floats:
@@ -130,9 +134,8 @@ def usual_from_weeks(rows: pl.DataFrame, measure: Measure, places: Sequence[str]
     own = rows.filter(pl.col("measure").is_in([measure.id, COVERED]))
     if own.is_empty():
         return np.full((len(places), len(axis.times)), np.nan, dtype=np.float32)
-    until = own["time"].max()
-    start = until - USUAL_WINDOW + axis.step  # type: ignore[operator]
-    back = Axis(times=_range(start, until + axis.step, axis.step), step=axis.step, first=0)  # type: ignore[operator]
+    end = latest(own["time"]) + axis.step
+    back = Axis(times=_range(end - USUAL_WINDOW, end, axis.step), step=axis.step, first=0)
     past = observed(own, measure, places, back)
     hows, targets = _hours_of_week(back.times, tz), _hours_of_week(axis.times, tz)
     usual = np.full((len(places), len(axis.times)), np.nan, dtype=np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from urbancast.api.atlas import NEAR_M, Atlas
 from urbancast.api.lenses.zone import Asked, row_of
-from urbancast.api.problems import Ambiguous, shown
+from urbancast.api.problems import AmbiguousError, shown
 from urbancast.api.schemas import AnswerQuery
 from urbancast.core.errors import QueryError
 from urbancast.core.place import PlaceKind
@@ -39,7 +39,7 @@ def find(asked: Asked, query: AnswerQuery) -> Found:
 def _by_address(atlas: Atlas, text: str) -> Found:
     hits = atlas.gazetteer.best(text)
     if len(hits) > 1:
-        raise Ambiguous(text, [described(hit) for hit in hits[:CANDIDATES]])
+        raise AmbiguousError(text, [described(hit) for hit in hits[:CANDIDATES]])
     if hits:
         hit = hits[0]
         return Found(row=atlas.rows[hit.place]) if hit.place else by_point(atlas, hit.lat, hit.lon)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -33,7 +34,7 @@ def digest(*parts: object) -> str:
 def listed(values: np.ndarray[Any, Any], digits: int = 4) -> list[float | None]:
     """List of rounded floats, NaN as None; shape (n,)."""
     rounded = np.round(values.astype(np.float64), digits)
-    return [None if number != number else number for number in rounded.tolist()]
+    return [None if math.isnan(number) else number for number in rounded.tolist()]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 log = structlog.get_logger("urbancast.api")
 
 
-class Ambiguous(QueryError):
+class AmbiguousError(QueryError):
     """An address that names several places; carries them."""
 
     def __init__(self, text: str, candidates: list[dict[str, Any]]) -> None:
@@ -90,7 +90,7 @@ def problem(state: str, detail: str, **members: Any) -> Response:
 
 def of_query(error: QueryError) -> Response:
     """Problem of the asker's error."""
-    more = {"candidates": error.candidates} if isinstance(error, Ambiguous) else {}
+    more = {"candidates": error.candidates} if isinstance(error, AmbiguousError) else {}
     detail = f"Expected {error.expected}, found {error.found}. {error.action[:1].upper()}{error.action[1:]}."
     return problem(error.state, detail, expected=error.expected, found=error.found, action=error.action, **more)
 

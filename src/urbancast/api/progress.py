@@ -58,11 +58,11 @@ def read(runs: pl.DataFrame, *, is_serving: bool, now: datetime) -> Progress:
 
 def _progress(state: State, row: dict[str, Any]) -> Progress:
     facts = _facts(row["facts"])
-    share = facts.get("progress")
-    is_share = isinstance(share, int | float) and 0 <= share <= 1
+    found = facts.get("progress")
+    share = float(found) if isinstance(found, int | float) and 0 <= found <= 1 else None
     words = " ".join(str(part) for part in (row["flow"], row["step"]) if part)
     step = f"{words}: {row['message']}" if row["message"] else words
-    return Progress(state=state, share=float(share) if is_share else None, step=step, at=row["at"])
+    return Progress(state=state, share=share, step=step, at=row["at"])
 
 
 def _facts(text: str) -> dict[str, Any]:

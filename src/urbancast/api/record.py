@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def _share(found: Held, kind: str, row: int, hour: int) -> dict[str, Any]:
     return {
         "kind": kind,
         "held": round(float(found.held[row, hour]), 4),
-        "plus_minus": None if half != half else round(float(half), 4),
+        "plus_minus": None if math.isnan(half) else round(float(half), 4),
         "n": int(found.n[row, hour]),
     }
 
@@ -130,7 +131,7 @@ def _kind(rows: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
     ranked = places.sort(["skill", "place"], descending=[True, False])
     return {
         **total,
-        "plus_minus": None if half != half else round(float(half), 4),
+        "plus_minus": None if math.isnan(half) else round(float(half), 4),
         "score": score,
         "baseline": baseline,
         "from": str(rows["day"].min()),

@@ -61,8 +61,13 @@ Example = dict[str, Any]
 
 def responses(example: Any, *errors: int, media: str = "application/json") -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of a route: an example of success, problem+json for each status of ``errors``."""
-    kind = {dict: "object", list: "array"}.get(type(example), "string")
-    good = {"description": "The answer", "content": {media: {"schema": {"type": kind}, "example": example}}}
+    kind = "object" if isinstance(example, dict) else "array" if isinstance(example, list) else "string"
+    good: dict[str, Any] = {
+        "description": "The answer",
+        "content": {media: {"schema": {"type": kind}, "example": example}},
+    }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    bad = {status: {"description": "A named problem", "content": content} for status in errors}
+    bad: dict[int | str, dict[str, Any]] = {
+        status: {"description": "A named problem", "content": content} for status in errors
+    }
     return {200: good, 304: {"description": "Not changed since the tag you sent"}, **bad}

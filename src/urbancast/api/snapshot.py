@@ -62,6 +62,11 @@ class View:
     progress: Progress = WAITING
 
     @property
+    def tag(self) -> str | None:
+        """Name of the snapshot; None before the first."""
+        return None if self.snapshot is None else self.snapshot.tag
+
+    @property
     def is_simulated(self) -> bool:
         """Whether the numbers come from a simulated source."""
         return self.provenance == "sample"

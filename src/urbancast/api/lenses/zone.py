@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -296,7 +297,7 @@ def _digits(grid: Grid) -> int:
 
 
 def _number(value: float, grid: Grid) -> float | None:
-    return None if value != value else round(value, _digits(grid))
+    return None if math.isnan(value) else round(value, _digits(grid))
 
 
 def _median(state: str, values: np.ndarray[Any, Any], grid: Grid) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["products"])
 LISTED = [
     {"id": "bikes", "city": "Exampleville", "grain": "1h", "horizon_hours": 72, "state": "ready", "simulated": True}
 ]
-PLACES = {"type": "FeatureCollection", "features": [], "mask": None, "simulated": True}
+PLACES: dict[str, Any] = {"type": "FeatureCollection", "features": [], "mask": None, "simulated": True}
 STRIP = {"products": [{"id": "bikes", "state": "ready", "progress": 1.0}], "ready": 1, "alerts": []}
 
 
