@@ -1,0 +1,5 @@
+"""`python -m urbancast` is the command `urbancast`."""
+
+from urbancast.cli import main
+
+main()

@@ -1,0 +1,219 @@
+"""The command line: one verb per flow."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from urbancast.core.errors import UrbancastError
+from urbancast import console as show
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Open forecasts of how a city moves: what was promised, how sure we were, and how we did.",
+)
+
+ProductArgument = Annotated[str, typer.Argument(metavar="PRODUCT", help="A product's id; see `urbancast products`.")]
+LakeOption = Annotated[str | None, typer.Option("--lake", help="Folder or URL of the lake [env URBANCAST_LAKE].")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+SampleOption = Annotated[bool, typer.Option("--sample", help="Pull from the simulated city.")]
+LiveOption = Annotated[bool, typer.Option("--live", help="Pull from the real portals.")]
+SourceOption = Annotated[
+    list[str] | None, typer.Option("--source", metavar="NAME=PATH_OR_URL", help="Read a source from a file or URL.")
+]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", metavar="T", help="The moment it is, ISO 8601.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line and exit code 1."""
+    try:
+        app()
+    except UrbancastError as error:
+        show.fail(error)
+        sys.exit(1)
+
+
+@app.command()
+def products(as_json: JsonOption = False) -> None:
+    """List the products that this installation can serve."""
+    show.products(as_json=as_json)
+
+
+@app.command()
+def up(
+    lake: LakeOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+    live: LiveOption = False,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="PRODUCT", help="Only this product.")] = None,
+) -> None:
+    """Run everything on this machine: the sample city (or --live), its forecasts and the map."""
+    from urbancast.flows import up as flow
+
+    flow.run(flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or []))
+
+
+@app.command()
+def serve(lake: LakeOption = None, host: str | None = None, port: int | None = None) -> None:
+    """Serve the API and the map over a lake; runs no model."""
+    from urbancast.api.server import serve as start
+
+    start(lake, host=host, port=port)
+
+
+@app.command()
+def run(
+    product: ProductArgument,
+    sample: SampleOption = False,
+    live: LiveOption = False,
+    source: SourceOption = None,
+    as_of: AsOfOption = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="U", help="Live day by day to here.")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull, train on what was known at T, live day by day to U, verify, print scores beside the baseline."""
+    from urbancast.flows import cycle
+
+    with show.job(product, lake, sample=sample, live=live, source=source, as_of=as_of) as job:
+        lived = cycle.live(job, as_of=job.now, until=show.instant(until) or job.now)
+        show.lived(job, lived, as_json=as_json)
+
+
+@app.command()
+def pull(
+    product: ProductArgument,
+    sample: SampleOption = False,
+    live: LiveOption = False,
+    source: SourceOption = None,
+    as_of: AsOfOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch what is new, keep the bytes, observe, and count every row's fate."""
+    from urbancast.flows import pull as flow
+
+    with show.job(product, lake, sample=sample, live=live, source=source, as_of=as_of) as job:
+        show.facts(flow.run(job), as_json=as_json)
+
+
+@app.command()
+def train(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Backtest the candidates, then train the best one as known at T; does not serve it."""
+    from urbancast.flows import backtest as evidence, train as flow
+
+    with show.job(product, lake, as_of=as_of) as job:
+        flow.baselines(job)
+        show.releases(flow.run(job, evidence.run(job)), as_json=as_json)
+
+
+@app.command()
+def backtest(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Forecast past folds as known then with every candidate; print scores beside the simple rules."""
+    from urbancast.flows import backtest as flow
+
+    with show.job(product, lake, as_of=as_of) as job:
+        show.evidence(job, flow.run(job), as_json=as_json)
+
+
+@app.command()
+def promote(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Backtest, train the best candidate and promote it where it wins."""
+    from urbancast.flows import cycle
+
+    with show.job(product, lake, as_of=as_of) as job:
+        show.decisions(cycle.improve(job), as_json=as_json)
+
+
+@app.command()
+def rollback(
+    product: ProductArgument,
+    measure: Annotated[str | None, typer.Option(help="Which measure [default: the first].")] = None,
+    to: Annotated[str | None, typer.Option(help="Release to serve [default: the one before].")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve an earlier release again; one new row, followed by the API."""
+    from urbancast.flows import rollback as flow
+
+    with show.job(product, lake) as job:
+        target = flow.run(job, measure=measure, to=to)
+        show.releases({target.measure: target}, as_json=as_json)
+
+
+@app.command()
+def forecast(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Forecast from now (or T) with the served releases, and serve it."""
+    from urbancast.flows import forecast as flow
+
+    with show.job(product, lake, as_of=as_of) as job:
+        show.facts({"rows": flow.run(job).height, "origin": job.now}, as_json=as_json)
+
+
+@app.command()
+def replay(
+    product: ProductArgument,
+    days: Annotated[int | None, typer.Option(help="How many past days [default: the recipe's].")] = None,
+    as_of: AsOfOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Live past days again as production would have, and score them."""
+    from urbancast.flows import replay as flow, verify as check
+
+    with show.job(product, lake, as_of=as_of) as job:
+        flow.run(job, days=days)
+        show.losses(job, check.run(job), as_json=as_json)
+
+
+@app.command()
+def verify(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Score every issued forecast whose truth has arrived."""
+    from urbancast.flows import verify as flow
+
+    with show.job(product, lake, as_of=as_of) as job:
+        show.losses(job, flow.run(job), as_json=as_json)
+
+
+@app.command()
+def export(
+    product: ProductArgument,
+    table: Annotated[str, typer.Argument(help="forecasts, scores or observations")],
+    to: Annotated[Path, typer.Argument(help="A .csv or .parquet file")],
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a product's forecasts, scores or observations to one file."""
+    from urbancast.flows import export as flow
+
+    with show.job(product, lake) as job:
+        show.facts({"rows": flow.run(job, table, to), "file": str(to)}, as_json=as_json)
+
+
+@app.command()
+def maintain(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Checkpoint, compact and vacuum the lake."""
+    from urbancast.flows import maintain as flow
+
+    show.facts(flow.run(show.lake(lake)), as_json=as_json)
+
+
+@app.command()
+def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Per product: what is served, since when, from which data, and what ran last."""
+    show.status(show.lake(lake), as_json=as_json)

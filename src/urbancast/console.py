@@ -1,0 +1,242 @@
+"""What the command line shows: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from urbancast import products as catalogue
+from urbancast.core.errors import QueryError, UrbancastError
+from urbancast.core.time import iso, parse_instant
+from urbancast.flows import opening
+from urbancast.flows.cycle import Lived
+from urbancast.flows.job import Job
+from urbancast.flows.summary import Summary, summarise
+from urbancast.lake import runs, serving
+from urbancast.lake.store import Lake
+from urbancast.registry.record import Decision
+from urbancast.registry.release import Release
+from urbancast.settings import settings
+
+out = Console()
+err = Console(stderr=True)
+
+
+def fail(error: UrbancastError) -> None:
+    """Print an error as one clear line on standard error."""
+    err.print(f"[bold red]{type(error).__name__}[/] ", end="")
+    err.print(str(error), markup=False)
+
+
+def lake(url: str | None) -> Lake:
+    """Open the lake named on the command line or in the environment."""
+    return Lake.open(url or settings().lake)
+
+
+def instant(text: str | None) -> datetime | None:
+    """UTC instant of an option's text, or None."""
+    return None if text is None else parse_instant(text)
+
+
+@contextmanager
+def job(
+    product: str,
+    lake_url: str | None,
+    *,
+    sample: bool = False,
+    live: bool = False,
+    source: list[str] | None = None,
+    as_of: str | None = None,
+) -> Iterator[Job]:
+    """Open the job that a verb works on, with its progress told on standard error."""
+    origin = opening.Origin(is_sample=sample, is_live=live, links=_links(source or []))
+    with (
+        err.status("…") as status,
+        opening.jobs([product], lake(lake_url), origin, now=instant(as_of), teller=_Progress(status).tell) as opened,
+    ):
+        yield opened[0]
+
+
+class _Progress:
+    """A line for each finished step, a spinner for the present one."""
+
+    def __init__(self, status: Any) -> None:
+        self._status = status
+
+    def tell(self, product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
+        if state == "started":
+            self._status.update(f"{product}  {step}")
+        elif state == "done":
+            rest = ", ".join(f"{k} {_short(v)}" for k, v in facts.items() if k != "seconds")
+            err.print(f"[green]✓[/] {product}  {step}  [dim]{facts['seconds']:.1f} s  {rest}[/]")
+        else:
+            err.print(f"[red]✗[/] {product}  {step}")
+
+
+def products(*, as_json: bool) -> None:
+    """List the products, as a table or JSON."""
+    rows = [_promise(product) for product in catalogue.discover().values()]
+    if as_json:
+        _json(rows)
+        return
+    table = Table("id", "question", "unit", "grain", "horizon", "lenses")
+    for row in rows:
+        table.add_row(row["id"], row["question"], row["unit"], row["grain"], row["horizon"], ", ".join(row["lenses"]))
+    out.print(table)
+
+
+def lived(job: Job, lived: Lived, *, as_json: bool) -> None:
+    """Print verdicts and scores beside the baseline of the days lived."""
+    summaries = summarise(job, lived.losses)
+    if as_json:
+        decisions = {measure: dataclasses.asdict(d) for measure, d in lived.verdicts.items()}
+        _json({"product": job.product.id, "verdicts": decisions, "scores": [dataclasses.asdict(s) for s in summaries]})
+        return
+    decisions_table(lived.verdicts)
+    _summaries(summaries)
+
+
+def losses(job: Job, frame: pl.DataFrame, *, as_json: bool) -> None:
+    """Print scores beside the baseline of verified rows."""
+    summaries = summarise(job, frame)
+    if as_json:
+        _json([dataclasses.asdict(summary) for summary in summaries])
+    else:
+        _summaries(summaries)
+
+
+def evidence(job: Job, frames: Mapping[str, pl.DataFrame], *, as_json: bool) -> None:
+    """Print a backtest's scores: every candidate beside the simple rules, on the same rows."""
+    losses(job, pl.concat(list(frames.values()), how="diagonal_relaxed"), as_json=as_json)
+
+
+def decisions(made: Mapping[str, Decision], *, as_json: bool) -> None:
+    """Print verdicts with their numbers and reasons."""
+    if as_json:
+        _json({measure: dataclasses.asdict(decision) for measure, decision in made.items()})
+    else:
+        decisions_table(made)
+
+
+def decisions_table(made: Mapping[str, Decision]) -> None:
+    """Print a table of verdicts."""
+    table = Table("measure", "verdict", "challenger", "champion", "skill", "difference (95 %)", "reason")
+    for measure, d in made.items():
+        bounds = "" if d.low is None or d.high is None else f"{d.low:+.4g} … {d.high:+.4g}"
+        skill = "" if d.skill is None else f"{d.skill:+.2%}"
+        table.add_row(measure, d.action, d.challenger, d.champion, skill, bounds, d.reason)
+    out.print(table)
+
+
+def releases(made: Mapping[str, Release], *, as_json: bool) -> None:
+    """Print releases by measure."""
+    facts({measure: release.name for measure, release in made.items()}, as_json=as_json)
+
+
+def facts(result: Any, *, as_json: bool) -> None:
+    """Print a flow's result."""
+    values = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else dict(result)  # type: ignore[arg-type]
+    if as_json:
+        _json(values)
+        return
+    for key, value in values.items():
+        out.print(f"{key:>12}  {_short(value)}", highlight=False)
+
+
+def status(lake: Lake, *, as_json: bool) -> None:
+    """Print what each product serves and what ran last."""
+    current = serving.current(lake)
+    rows = []
+    for name in catalogue.discover():
+        served, ran = current.get(name), runs.read(lake, name)
+        last = ran.sort("at").tail(1).to_dicts()
+        rows.append(
+            {
+                "product": name,
+                "provenance": served["provenance"] if served else None,
+                "origin": served["origin"] if served else None,
+                "data_to": served["data_to"] if served else None,
+                "releases": served["releases"] if served else {},
+                "last_step": f"{last[0]['flow']}: {last[0]['step']} {last[0]['state']}" if last else None,
+                "failures": catalogue.failures().get(name),
+            }
+        )
+    if as_json:
+        _json(rows)
+        return
+    table = Table("product", "provenance", "origin", "data to", "releases", "last step")
+    for row in rows:
+        table.add_row(*(_short(row[key]) for key in list(row)[:6]))
+    out.print(table)
+
+
+def _summaries(summaries: list[Summary]) -> None:
+    table = Table("measure", "rows", "lead", "forecaster", "n", "score", "value", "baseline", "skill", "80 % held")
+    for s in summaries:
+        table.add_row(
+            s.measure,
+            s.kind,
+            s.lead,
+            s.forecaster,
+            f"{s.n:,}",
+            s.score,
+            f"{s.value:.4g}",
+            f"{s.baseline:.4g}",
+            f"{s.skill:+.1%}",
+            f"{s.held_80:.1%} ±{s.held_80_error:.1%}",
+        )
+    out.print(table)
+
+
+def _promise(product: Any) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "question": product.question["en"],
+        "unit": product.measure.unit["en"],
+        "grain": product.grain,
+        "horizon": f"{product.horizon.total_seconds() / 3600:.0f}h",
+        "lenses": list(product.lenses),
+        "city": product.city,
+        "tz": product.tz,
+        "measures": [measure.id for measure in product.measures],
+        "place_kind": str(product.place_kind),
+    }
+
+
+def _links(options: list[str]) -> dict[str, str]:
+    links: dict[str, str] = {}
+    for option in options:
+        name, sign, link = option.partition("=")
+        if not (name and sign and link):
+            raise QueryError(
+                "malformed-source",
+                expected="--source NAME=PATH_OR_URL",
+                found=option,
+                action="write the source's name, an equals sign and a path or URL",
+            )
+        links[name] = link
+    return links
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_short(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return " ".join(_short(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def _json(value: Any) -> None:
+    out.file.write(json.dumps(value, indent=1, default=lambda v: iso(v) if isinstance(v, datetime) else str(v)) + "\n")

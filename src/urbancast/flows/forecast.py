@@ -1,0 +1,107 @@
+"""Forecast: the served releases look ahead from an origin; `serving` moves last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import polars as pl
+
+from urbancast.core.errors import NotReadyError
+from urbancast.evaluation import backtest
+from urbancast.features.panel import Panel
+from urbancast.features.plan import Plan
+from urbancast.flows import panel as panels
+from urbancast.flows.job import Job, step
+from urbancast.lake import forecasts, observations, serving
+from urbancast.models import Fitted
+from urbancast.registry import release as registry
+from urbancast.registry.release import Release
+
+FLOW = "forecast"
+
+
+def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None) -> pl.DataFrame:
+    """Forecast every measure from ``origin`` (default: now) with its served release and its baseline; serve it."""
+    origin = origin or job.now
+    run_id = job.at(origin).run_id(FLOW)
+    served = serving_releases(job)
+    known = panel or recent_panel(job, origin)
+    with step(job, run_id, FLOW, "forecast") as facts:
+        rows = pl.concat([issue(job, release, known, origin, run_id) for release in with_baselines(job, served)])
+        facts.update(rows=rows.height, origin=origin)
+    with step(job, run_id, FLOW, "serve"):
+        serve(job, served, origin=origin, run_id=run_id)
+    return rows
+
+
+def serving_releases(job: Job) -> dict[str, Release]:
+    """Served release of each measure; a measure not in `serving` yet is served by its baseline."""
+    row = serving.current(job.lake).get(job.product.id)
+    names: Mapping[str, str] = row["releases"] if row else {}
+    served: dict[str, Release] = {}
+    for measure in job.product.measures:
+        name = names.get(measure.id)
+        found = registry.get(job.lake, job.product.id, name) if name else _baseline(job, measure.id)
+        served[measure.id] = found
+    return served
+
+
+def with_baselines(job: Job, served: Mapping[str, Release]) -> list[Release]:
+    """Served releases and, each once, the baselines that forecast in their shadow."""
+    every = [*served.values(), *(_baseline(job, measure) for measure in served)]
+    return list({release.name: release for release in every}.values())
+
+
+def issue(
+    job: Job, release: Release, panel: Panel, origin: datetime, run_id: str, *, fitted: Fitted | None = None
+) -> pl.DataFrame:
+    """Write one release's forecasts from one origin (once) and return them."""
+    forecaster = fitted or registry.load(job.lake, release)
+    plan = Plan.of(job.recipe, job.product)
+    rows = backtest.forecast(panel, plan, release.measure, forecaster, origin).with_columns(
+        release=pl.lit(release.name)
+    )
+    forecasts.add(job.lake, job.product.id, rows, run=run_id, issued_at=datetime.now(UTC))
+    return rows
+
+
+def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
+    """Serve other releases at the origin now served: their forecasts first, then the one row."""
+    row = serving.current(job.lake).get(job.product.id)
+    origin: datetime | None = row["origin"] if row else None
+    if origin is not None:
+        known = recent_panel(job, origin)
+        for release in served.values():
+            issue(job, release, known, origin, run_id)
+    serve(job, served, origin=origin, run_id=run_id)
+
+
+def serve(job: Job, served: Mapping[str, Release], *, origin: datetime | None, run_id: str) -> None:
+    """Move `serving`: the one row that the API follows."""
+    serving.move(
+        job.lake,
+        product=job.product.id,
+        origin=origin,
+        releases={measure: release.name for measure, release in served.items()},
+        versions={table: job.lake.version(table) for table in ("forecasts", "observations", "scores", "places")},
+        provenance=job.provenance,
+        data_to=observations.data_to(job.lake, job.product.id, at=origin or job.now),
+        moved_at=job.now,
+        run=run_id,
+    )
+
+
+def recent_panel(job: Job, origin: datetime) -> Panel:
+    """Panel with the training window's past: what features at ``origin`` may look back on."""
+    return panels.panel(job, since=origin - job.recipe.train_window, until=origin)
+
+
+def _baseline(job: Job, measure: str) -> Release:
+    found = registry.baseline(job.lake, job.product.id, measure)
+    if found is None:
+        raise NotReadyError(
+            f"{job.product.id}.{measure}: expected a baseline release, found none; "
+            f"run `urbancast train {job.product.id}`"
+        )
+    return found

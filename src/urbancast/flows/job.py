@@ -1,0 +1,87 @@
+"""What a flow works on, and how its steps are told: one row at the start of a step, one at its end."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from urbancast.core.product import Product, Provenance, Recipe
+from urbancast.core.time import iso
+from urbancast.lake import runs
+from urbancast.lake.store import Lake
+
+Teller = Callable[[str, str, str, Mapping[str, Any]], None]  # product, step, state, facts
+
+
+def tell_nobody(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
+    """Tell nobody: the quiet default of a `Job`."""
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """The moment that the sample city's portals believe it is; a pull sets it."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One product in one lake at one moment.
+
+    ``now``: wall clock or simulated; ``links``: source name → path or URL that replaces its portal;
+    ``portal_url``: base URL that replaces every portal's host (the emulator's, in sample mode).
+    """
+
+    product: Product
+    recipe: Recipe
+    lake: Lake
+    now: datetime
+    provenance: Provenance
+    links: Mapping[str, str] = field(default_factory=dict)
+    portal_url: str | None = None
+    clock: Clock | None = None
+    teller: Teller = tell_nobody
+
+    def at(self, now: datetime) -> Job:
+        """Return the same job at another moment."""
+        return replace(self, now=now)
+
+    def run_id(self, flow: str, *parts: str) -> str:
+        """Name of a run: the same work has the same name, so a second run equals the first."""
+        return "-".join([flow, self.product.id, iso(self.now), *parts])
+
+
+@contextmanager
+def step(job: Job, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
+    """Record a step's start and end; what is put into the yielded dict becomes its facts."""
+    facts: dict[str, Any] = {}
+    started = clock.monotonic()
+    _write(job, run, flow, name, "started", facts)
+    try:
+        yield facts
+    except BaseException as error:
+        facts["error"] = type(error).__name__
+        facts["message"] = str(error)
+        _write(job, run, flow, name, "failed", facts)
+        raise
+    facts["seconds"] = round(clock.monotonic() - started, 3)
+    _write(job, run, flow, name, "done", facts)
+
+
+def _write(job: Job, run: str, flow: str, name: str, state: str, facts: Mapping[str, Any]) -> None:
+    job.teller(job.product.id, f"{flow}: {name}", state, facts)
+    runs.record(
+        job.lake,
+        job.product.id,
+        run=run,
+        flow=flow,
+        step=name,
+        state=state,
+        at=datetime.now(UTC),
+        message=str(facts.get("message", "")),
+        facts=facts,
+    )

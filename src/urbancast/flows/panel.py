@@ -1,0 +1,31 @@
+"""Read a product's panel from the lake: everything the frame may look at, versions included."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from urbancast.core.time import as_grain
+from urbancast.features.panel import Panel
+from urbancast.flows.job import Job
+from urbancast.lake import covariates, observations, places
+
+
+def panel(job: Job, *, since: datetime | None = None, until: datetime | None = None) -> Panel:
+    """All versions available at ``until`` (None: at the end of time) of intervals from ``since`` on."""
+    seen = observations.versions(job.lake, job.product.id, since=since)
+    weather = covariates.versions(job.lake, job.product.id, since=since)
+    if until is not None:
+        seen = seen.filter(pl.col("available_at") <= until)
+        weather = weather.filter(pl.col("available_at") <= until)
+    return Panel(
+        observations=seen,
+        covariates=weather,
+        places=places.get(job.lake, job.product.id),
+        tz=job.product.tz,
+        grain=as_grain(job.product.grain),
+        country=job.product.country,
+        subdivision=job.product.subdivision,
+        measures=job.product.measures,
+    )

@@ -1,0 +1,192 @@
+"""Pull: a portal's bytes into raw, places, covariates and observations; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from urbancast import portals
+from urbancast.core.errors import ContractError
+from urbancast.core.product import ObserveContext, Observed, Source, Window
+from urbancast.core.time import as_grain, instants
+from urbancast.flows.job import Job, step
+from urbancast.geo import places as shapes
+from urbancast.lake import covariates, observations, places, provenance, quarantine, raw, runs
+from urbancast.portals import layouts
+from urbancast.portals.fetched import Fetched
+from urbancast.portals.session import Session
+
+FLOW = "pull"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulled:
+    """Counts of one pull; conservation holds for each source: raw = used + quarantined + repeated."""
+
+    new_pages: int
+    raw_rows: Mapping[str, int]
+    used: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    repeated: Mapping[str, int]
+    added: int
+    notes: Mapping[str, float]
+
+
+def run(job: Job) -> Pulled:
+    """Fetch what is new since the last complete pull (with each source's look-back), observe and add it."""
+    run_id = job.run_id(FLOW)
+    if job.clock is not None:
+        job.clock.now = job.now
+    provenance.require(job.lake, job.product.id, job.provenance)
+    window = Window(start=_last_end(job) or job.now - job.recipe.history, end=job.now)
+    with step(job, run_id, FLOW, "fetch") as facts:
+        new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in _sources(job))
+    with step(job, run_id, FLOW, "places"):
+        _put_places(job, run_id)
+    with step(job, run_id, FLOW, "weather") as facts:
+        facts["rows"] = sum(_add_weather(job, source, window, run_id) for source in _by_role(job, "weather"))
+    with step(job, run_id, FLOW, "observe") as facts:
+        pulled = _observe(job, window, run_id, new_pages)
+        facts.update(added=pulled.added, raw=pulled.raw_rows, quarantined=pulled.quarantined, notes=pulled.notes)
+    with step(job, run_id, FLOW, "complete") as facts:
+        facts["window_end"] = window.end
+    return pulled
+
+
+def _last_end(job: Job) -> datetime | None:
+    done = runs.read(job.lake, job.product.id).filter(
+        (pl.col("flow") == FLOW) & (pl.col("step") == "complete") & (pl.col("state") == "done")
+    )
+    ends = [datetime.fromisoformat(json.loads(facts)["window_end"]) for facts in done["facts"]]
+    return max(ends, default=None)
+
+
+def _sources(job: Job) -> Iterator[Source]:
+    """Sources this job can reach: all of them at a portal, only the named ones from files."""
+    for source in job.recipe.sources:
+        at_portal = job.provenance != "extract" and (source.role != "places" or job.provenance == "live")
+        if source.name in job.links or at_portal:
+            yield source
+        elif source.is_required and job.provenance == "extract" and source.role == "observations":
+            raise ContractError(
+                f"{job.product.id}.{source.name}: expected --source {source.name}=PATH_OR_URL, found "
+                f"{', '.join(job.links) or 'no source'}; name the file"
+            )
+
+
+def _by_role(job: Job, role: str) -> list[Source]:
+    return [source for source in _sources(job) if source.role == role]
+
+
+def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
+    """Fetch, match the layout, keep the bytes; return how many pages were not known before."""
+    asked = Window(start=window.start - source.look_back, end=window.end)
+    kept = 0
+    with Session.of(source, link=job.links.get(source.name) or job.portal_url) as session:
+        for fetched in _fetch(job, source, asked, session):
+            layouts.parse(source, fetched)  # a shape that cannot be read is refused before it is kept
+            layout = layouts.match(source, layouts.native(fetched))
+            kept += raw.keep(
+                job.lake,
+                fetched,
+                product=job.product.id,
+                source=source.name,
+                layout=layout.name,
+                provenance=job.provenance,
+                licence=source.licence.name,
+                run=run_id,
+            )
+    return kept
+
+
+def _fetch(job: Job, source: Source, window: Window, session: Session) -> Iterator[Fetched]:
+    link = job.links.get(source.name)
+    portal = portals.by_name("files" if link else source.portal)
+    for part in [window] if link or source.time is None else _chunks(window, source.chunk):
+        yield from portal.fetch(source, part, session=session, now=job.now, url=link or job.portal_url)
+
+
+def _chunks(window: Window, length: timedelta) -> Iterator[Window]:
+    """The window in parts, so that a broken pull goes on where it stopped."""
+    for start in instants(window.start, window.end, length):
+        yield Window(start=start, end=min(start + length, window.end))
+
+
+def _parsed(job: Job, source: Source, since: datetime | None) -> pl.DataFrame:
+    """Canonical rows of a source's kept pages that touch [since, …), in order of fetching."""
+    pages = raw.read(job.lake, job.product.id, source.name, since=since)
+    frames = [layouts.parse(source, Fetched.of_page(page.manifest, page.payload)) for page in pages]
+    if not frames:
+        return pl.DataFrame(schema={**source.schema, "_row": pl.Int64})
+    rows = pl.concat(frames, how="diagonal_relaxed")
+    return rows if source.time is None or since is None else rows.filter(pl.col(source.time) >= since)
+
+
+def _put_places(job: Job, run_id: str) -> None:
+    named = _by_role(job, "places")
+    if named:
+        rows = _parsed(job, named[0], None)
+        columns = {name: name for name in ("place", "name", "part_of") if name in rows.columns}
+        frame = shapes.from_features(rows, columns, kind=job.product.place_kind).places
+    elif places.get(job.lake, job.product.id).is_empty():
+        frame = shapes.schematic(job.product)
+    else:
+        return
+    places.put(job.lake, job.product.id, frame)
+
+
+def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
+    rows = _parsed(job, source, window.start - source.look_back)
+    key = ["place", "variable", "time", "issued_at", "kind"]
+    rows = rows.unique(key, keep="last", maintain_order=True)  # answers overlap by whole days
+    return covariates.add(job.lake, job.product.id, rows.select(list(source.schema)), run=run_id) if rows.height else 0
+
+
+def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
+    sources = _by_role(job, "observations")
+    is_first = _last_end(job) is None
+    look_back = max(source.look_back for source in sources)
+    start = None if is_first else window.start - look_back
+    since = None if start is None else start - job.recipe.context
+    rows = {source.name: _parsed(job, source, since) for source in sources}
+    known = places.get(job.lake, job.product.id)
+    context = ObserveContext(
+        tz=job.product.tz,
+        grain=as_grain(job.product.grain),
+        places=known,
+        is_schematic=bool(known["is_schematic"].any()),
+        provenance=job.provenance,
+    )
+    seen = job.recipe.observe(rows, context)
+    quarantined = _conserve(job, rows, seen)
+    quarantine.add(job.lake, job.product.id, seen.quarantine, run=run_id)
+    fresh = seen.observations if start is None else seen.observations.filter(pl.col("time") >= start)
+    sparse = [measure.id for measure in job.product.measures if measure.sparse]
+    added = observations.add(job.lake, job.product.id, fresh, run=run_id, fetched_at=job.now, sparse=sparse)
+    return Pulled(
+        new_pages=new_pages,
+        raw_rows={name: frame.height for name, frame in rows.items()},
+        used=seen.used,
+        quarantined=quarantined,
+        repeated=seen.repeated,
+        added=added,
+        notes=seen.notes,
+    )
+
+
+def _conserve(job: Job, rows: Mapping[str, pl.DataFrame], seen: Observed) -> dict[str, int]:
+    """Return quarantined rows by source, or stop: every raw row has exactly one fate."""
+    counts: dict[str, Any] = dict(seen.quarantine.group_by("source").len().iter_rows())
+    for name, frame in rows.items():
+        used, repeated, kept_out = seen.used.get(name, 0), seen.repeated.get(name, 0), counts.get(name, 0)
+        if frame.height != used + repeated + kept_out:
+            raise ContractError(
+                f"{job.product.id}.{name}: expected {frame.height} raw rows = used + quarantined + repeated, "
+                f"found {used} + {kept_out} + {repeated}; mend products/{job.product.id}/observe.py"
+            )
+    return {name: counts.get(name, 0) for name in rows}

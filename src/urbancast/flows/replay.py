@@ -1,0 +1,29 @@
+"""Replay: past days as production would have lived them; forecasts marked by their wall clock as replayed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from urbancast.core.time import instants
+from urbancast.flows import forecast, panel as panels, train
+from urbancast.flows.job import Job, step
+
+FLOW = "replay"
+
+
+def run(job: Job, *, days: int | None = None) -> list[datetime]:
+    """Forecast from each past origin of the last ``days`` with a release trained before the first; return origins."""
+    length = timedelta(days=days) if days else job.recipe.replay
+    first = job.now - length
+    origins = instants(first, job.now, job.recipe.issue_step)
+    run_id = job.run_id(FLOW, str(length.days))
+    with step(job, run_id, FLOW, "train as known then"):
+        served = forecast.serving_releases(job)
+        releases = [train.as_of(job, release, first, run_id) for release in forecast.with_baselines(job, served)]
+    with step(job, run_id, FLOW, "forecast past days") as facts:
+        known = panels.panel(job, since=first - job.recipe.train_window, until=job.now)
+        for origin in origins:
+            for release, fitted in releases:
+                forecast.issue(job, release, known, origin, run_id, fitted=fitted)
+        facts.update(origins=len(origins), releases=[release.name for release, _ in releases])
+    return origins
