@@ -90,3 +90,12 @@ def test_records_are_paged_by_at_most_a_hundred(emulator):
     assert page["results"][0]["date"] == "2026-10-01T16:00:00+00:00"
     assert page["total_count"] == 72 * 32
     assert httpx.get(address, params={"limit": 101}).status_code == 400
+
+
+def test_a_chunk_is_an_export_of_its_own(pull, source):
+    query = {"time_field": "date", "format": "parquet", "order_by": "date, id_compteur"}
+    fortnight = Window(start=datetime(2026, 10, 3, 7, tzinfo=UTC), end=datetime(2026, 10, 17, tzinfo=UTC))
+    pages = pull(source("opendatasoft", "comptage", query=query, chunk=timedelta(days=5)), fortnight)
+    (whole,) = pull(source("opendatasoft", "comptage", query=query), fortnight)
+    assert [page.window.start.day for page in pages] == [3, 8, 13]
+    assert pl.concat([read.native(page) for page in pages]).equals(read.native(whole))

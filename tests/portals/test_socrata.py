@@ -121,3 +121,14 @@ def test_a_condition_the_portal_cannot_read_is_not_tried_again(pull, source, wee
 def test_a_source_without_its_time_zone_is_refused(pull, source, week):
     with pytest.raises(ContractError, match="'tz'"):
         pull(source("socrata", "h9gi-nx95", query={"time_field": "crash_date"}), week)
+
+
+def test_chunks_meet_at_local_midnights_and_no_row_comes_twice(pull, source, week):
+    whole_week = whole(pull(source("socrata", "h9gi-nx95", query=QUERY), week))
+    pages = pull(source("socrata", "h9gi-nx95", query=QUERY, chunk=timedelta(days=2)), week)
+    windows = list(dict.fromkeys((page.window.start, page.window.end) for page in pages))
+    assert [start for start, _ in windows] == [datetime(2026, 10, day, 4, tzinfo=UTC) for day in (26, 28, 30)] + [
+        datetime(2026, 11, 1, 4, tzinfo=UTC)
+    ]
+    assert windows[-1][1] == week.end
+    assert whole(pages)["collision_id"].to_list() == whole_week["collision_id"].to_list()

@@ -35,17 +35,21 @@ def fetch(
     now: datetime,
     url: str | None = None,
 ) -> Iterator[Fetched]:
-    """Yield one answer: whole UTC days around ``window``; for ``forecast`` the days about now, whatever is asked."""
+    """Yield whole UTC days around ``window``, one answer a chunk; ``forecast`` is about now, whatever is asked."""
     if source.dataset not in _PATHS:
         raise ContractError(
             f"{source.name}.dataset: expected one of {', '.join(_PATHS)}, found {source.dataset!r}; name one of them",
         )
     address = f"{(url or source.url).rstrip('/')}/{_PATHS[source.dataset]}"
-    return verify.twice(lambda: [_pull(source, window, session=session, now=now, address=address)])
+
+    def pull(piece: Window | None) -> list[Fetched]:
+        return [_pull(source, piece, session=session, now=now, address=address)]
+
+    return verify.each_piece(source, None if source.dataset == "forecast" else window, pull)
 
 
 def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, address: str) -> Fetched:
-    query = _query(source, None if source.dataset == "forecast" else window)
+    query = _query(source, window)
     payload = session.get(address, params=query).payload
     _check(source, payload, query["hourly"].split(","))
     return Fetched(

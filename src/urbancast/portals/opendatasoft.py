@@ -30,9 +30,13 @@ def fetch(
     now: datetime,
     url: str | None = None,
 ) -> Iterator[Fetched]:
-    """Yield the export of ``window`` once its rows add up."""
+    """Yield one export a chunk of ``window``, once its rows add up."""
     base = f"{(url or source.url).rstrip('/')}/api/explore/v2.1/catalog/datasets/{source.dataset}"
-    return verify.twice(lambda: [_pull(source, window, session=session, now=now, base=base)])
+
+    def pull(piece: Window | None) -> list[Fetched]:
+        return [_pull(source, piece, session=session, now=now, base=base)]
+
+    return verify.each_piece(source, window if "time_field" in source.query else None, pull)
 
 
 def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, base: str) -> Fetched:

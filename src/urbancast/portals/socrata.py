@@ -32,9 +32,14 @@ def fetch(
     now: datetime,
     url: str | None = None,
 ) -> Iterator[Fetched]:
-    """Yield the pages of ``window``, widened to whole local days, once they add up; at least one page."""
+    """Yield the pages of ``window``, widened to whole local days, once they add up; at least one a chunk."""
     base = f"{(url or source.url).rstrip('/')}/resource/{source.dataset}"
-    return verify.twice(lambda: _pull(source, window, session=session, now=now, base=base))
+    tz = str(source.query.get("tz", "UTC"))
+
+    def pull(piece: Window | None) -> list[Fetched]:
+        return _pull(source, piece, session=session, now=now, base=base)
+
+    return verify.each_piece(source, window if "time_field" in source.query else None, pull, tz)
 
 
 def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, base: str) -> list[Fetched]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
-from itertools import chain
+from functools import partial
+from itertools import chain, pairwise
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from urbancast.core.errors import ContractError
 from urbancast.core.product import Source, Window
+from urbancast.core.time import DAY, local_day, local_midnight
 from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
 
@@ -49,6 +51,24 @@ def check_unique(source: Source, pages: list[pl.Series]) -> None:
             f"{source.name}: expected {ids.len()} different rows over {len(pages)} pages, found {again} twice; "
             "pages repeat or overlap, nothing is kept of this pull, try again later",
         )
+
+
+def pieces(window: Window, chunk: timedelta, tz: str = "UTC") -> list[Window]:
+    """``window`` cut at local midnights into pieces of at most ``chunk`` whole days: [) beside each other."""
+    days = max(chunk // DAY, 1)
+    cuts, day = [window.start], local_day(window.start, tz) + days * DAY
+    while (cut := local_midnight(day, tz)) < window.end:
+        cuts.append(cut)
+        day += days * DAY
+    return [Window(start=start, end=end) for start, end in pairwise([*cuts, window.end])]
+
+
+def each_piece(
+    source: Source, window: Window | None, pull: Callable[[Window | None], list[Fetched]], tz: str = "UTC"
+) -> Iterator[Fetched]:
+    """Pages of a window, a piece of ``source.chunk`` at a time, each verified before it is given on."""
+    for piece in [None] if window is None else pieces(window, source.chunk, tz):
+        yield from twice(partial(pull, piece))
 
 
 def whole_local_days(window: Window, tz: str) -> tuple[datetime, datetime]:
