@@ -6,9 +6,10 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
+_SMALL = 10
 _GOLDEN, _M1, _M2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
@@ -48,9 +49,21 @@ def drift(seed: int, stream: str, at: ArrayLike, *, keep: float = 0.7, length: i
 
 
 def counts(mean: Floats, z: Floats) -> Floats:
-    """Whole numbers about Poisson with that mean from standard normals, by the square-root transform. Anscombe 1948."""
-    roots = np.maximum(np.sqrt(mean + 0.375) + z / 2, 0.0)
-    return np.maximum(np.rint(roots**2 - 0.375), 0.0)
+    """Poisson counts of that mean at the quantiles of standard normal values; exact below ``_SMALL``, else rounded.
+
+    Above it the square root of a count is close to normal. Anscombe 1948.
+    """
+    drawn = np.maximum(np.rint((np.sqrt(mean + 0.375) + z / 2) ** 2 - 0.375), 0.0)
+    is_small = mean < _SMALL
+    rate, u = mean[is_small], ndtr(z[is_small])
+    chance = np.exp(-rate)
+    reached, exact = chance.copy(), np.zeros_like(rate)
+    for k in range(1, 4 * _SMALL):
+        exact += u > reached
+        chance *= rate / k
+        reached += chance
+    drawn[is_small] = exact
+    return np.asarray(drawn)
 
 
 def _mixed(state: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
