@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from urbancast.api import record
+from urbancast.api import record, snapshot
 
 AT = "2021-10-30T16:00Z"
 SUMS = ("value", "mean", "absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80")
@@ -30,7 +30,7 @@ def rows(
 
 
 def build(scores: pl.DataFrame, ranks: dict[str, int] | None = None) -> record.Record:
-    return record.build(scores, ranks or {"r1": 1}, ["a", "b"], score="mae", baseline="climatology")
+    return record.build(scores.lazy(), ranks or {"r1": 1}, ["a", "b"], score="mae", baseline="climatology")
 
 
 def test_coverage_pools_weekdays_and_its_error_is_that_of_whole_days() -> None:
@@ -70,6 +70,25 @@ def test_a_shadow_release_adds_nothing_where_the_served_one_was_scored() -> None
     found = build(both, {"r0": 0, "r1": 1}).kinds["replay"]
     assert found["n"] == 60
     assert found["coverage_80"] == pytest.approx((4 * 0.8 + 2 * 0.0) / 6, abs=1e-4)
+
+
+def test_a_rejected_candidates_folds_are_not_the_served_ones_record() -> None:
+    releases = pl.DataFrame(
+        [
+            ("r0", 0, "climatology", 1),
+            ("r1", 1, "gbm", 2),
+            ("r2", 2, "linear", 3),
+        ],
+        schema=["release", "number", "candidate", "created_at"],
+        orient="row",
+    )
+    folds = pl.concat(
+        rows([share] * 6, kind="backtest", release=f"backtest:{name}")
+        for name, share in (("climatology", 0.1), ("gbm", 0.8), ("linear", 0.3), ("unheard", 1.0))
+    )
+    for served, share in (("r1", 0.8), ("r0", 0.1)):
+        found = build(folds, snapshot.ranks(releases, served)).kinds["backtest"]
+        assert (found["n"], found["coverage_80"]) == (60, share)
 
 
 def test_skill_is_one_minus_the_ratio_to_the_baseline() -> None:

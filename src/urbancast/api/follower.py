@@ -15,7 +15,7 @@ from urbancast.api import atlas, progress, record, snapshot
 from urbancast.api.snapshot import Cache, View, World
 from urbancast.core.errors import NotReadyError, UrbancastError
 from urbancast.core.product import Product
-from urbancast.lake import alerts, places, releases, runs, scores, serving, verdicts
+from urbancast.lake import alerts, places, releases, runs, serving, verdicts
 from urbancast.lake.store import Lake
 
 RECORD_EVERY = timedelta(seconds=5)
@@ -118,7 +118,7 @@ class Follower:
     def _with_snapshot(self, view: View, row: Mapping[str, Any], now: datetime) -> View:
         if row["origin"] is None or view.atlas is None:
             return view
-        key = (row["moved_at"], view.atlas.geojson.etag)
+        key = (*(str(row[name]) for name in ("moved_at", "origin", "releases", "versions")), view.atlas.geojson.etag)
         if not self._has_changed(view, "serving", key):
             return view
         built = snapshot.build(self._open(), view.product, row, view.atlas, now)
@@ -136,7 +136,7 @@ class Follower:
         known = releases.read(lake, view.product.id)
         records = {
             measure.id: record.build(
-                scores.read(lake, view.product.id, measure=measure.id),
+                lake.scan("scores", product=view.product.id).filter(pl.col("measure") == measure.id),
                 snapshot.ranks(known, row["releases"].get(measure.id, "")),
                 view.atlas.ids,
                 score=_score(known, measure.id, is_sparse=measure.sparse),

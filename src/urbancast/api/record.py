@@ -53,24 +53,32 @@ class Record:
 
 
 def build(
-    scores: pl.DataFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str
+    scores: pl.LazyFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str
 ) -> Record:
     """Record of one measure's score rows. ``ranks``: release to rank; per kind and day the highest counts."""
-    rows = _served(scores, ranks).with_columns(hour=pl.col("how") % 24)
+    rank = pl.col("release").replace_strict(ranks, default=None, return_dtype=pl.Int64)
+    rows = scores.with_columns(rank=rank, hour=pl.col("how") % 24, kind=pl.col("kind").cast(pl.String))
+    rows = rows.filter(pl.col("rank").is_not_null())
+    keys = ("kind", "day", "rank")
+    cubes = pl.collect_all(
+        [
+            rows.group_by(*keys, "place", "hour").agg(pl.col("n", "hits_80").sum()),
+            rows.group_by(*keys, "hour", "reach_band").agg(pl.col(_SUMS).sum()),
+            rows.group_by(*keys, "place").agg(pl.col(_SUMS).sum()),
+        ],
+        engine="streaming",
+    )
+    hits, times, sites = (cube.filter(pl.col("rank") == pl.col("rank").max().over("kind", "day")) for cube in cubes)
     by_place, by_city, kinds = {}, {}, {}
     for kind in SCORE_KINDS:
-        own = rows.filter(pl.col("kind") == kind)
+        is_kind = pl.col("kind") == kind
+        own = hits.filter(is_kind)
         if own.is_empty():
             continue
         by_place[kind] = _held(own, places)
         by_city[kind] = _held(own.with_columns(place=pl.lit("")), [""])
-        kinds[kind] = _kind(own, score, baseline)
+        kinds[kind] = _kind(times.filter(is_kind), sites.filter(is_kind), score, baseline)
     return Record(score=score, baseline=baseline, by_place=by_place, by_city=by_city, kinds=kinds)
-
-
-def _served(scores: pl.DataFrame, ranks: Mapping[str, int]) -> pl.DataFrame:
-    rank = pl.col("release").replace_strict(ranks, default=-1, return_dtype=pl.Int64)
-    return scores.with_columns(rank=rank).filter(pl.col("rank") == pl.col("rank").max().over("kind", "day"))
 
 
 def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
@@ -120,14 +128,14 @@ def _share(found: Held, kind: str, row: int, hour: int) -> dict[str, Any]:
     }
 
 
-def _kind(rows: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
+def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
     total = _divided(rows.select(pl.col(_SUMS).sum()), score).to_dicts()[0]
     overall = _held(rows.with_columns(place=pl.lit(""), hour=pl.lit(0, pl.Int16)), [""])
     half = overall.plus_minus[0, 0]
     hours = _grouped(rows, score, "hour")
     bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"})
     days = _grouped(rows, score, "day").with_columns(pl.col("day").cast(pl.String))
-    places = _grouped(rows, score, "place").filter(pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
+    places = _grouped(sites, score, "place").filter(pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
     ranked = places.sort(["skill", "place"], descending=[True, False])
     return {
         **total,

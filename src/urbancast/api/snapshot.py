@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -75,8 +75,9 @@ class View:
         """Return "now" for this product: the wall clock, or the origin where the source has ended."""
         if self.snapshot is None:
             return wall
-        is_past = self.provenance == "extract" or self.product.historical
-        return self.snapshot.origin if is_past else wall
+        if self.provenance != "extract" and not self.product.historical:
+            return wall
+        return max(self.snapshot.origin, self.snapshot.axis.time(self.snapshot.axis.first))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,11 +124,16 @@ class _Parts:
 
 
 def _forecasts(lake: Lake, product: Product, origin: datetime) -> pl.DataFrame:
+    """Rows of the served origin, and of each earlier origin of the past 14 days those up to the next one."""
     since = origin - grid.PAST - product.horizon
-    rows = lake.scan("forecasts", product=product.id, since=since)
-    wanted = (pl.col("origin") >= since) & (pl.col("origin") <= origin) & (pl.col("time") >= origin - grid.PAST)
-    columns = ("place", "measure", "origin", "time", "release", "issued_at", *grid.LEVELS)
-    return rows.filter(wanted).select(columns).collect()
+    columns = ("place", "measure", "origin", "time", "release", "issued_at")
+    rows = lake.scan("forecasts", product=product.id, since=since, until=origin + timedelta(microseconds=1))
+    rows = rows.filter(pl.col("time") >= origin - grid.PAST)
+    origins = rows.select("measure", "origin").unique().collect(engine="streaming").sort("measure", "origin")
+    following = origins.with_columns(next=pl.col("origin").shift(-1).over("measure")).lazy()
+    needed = rows.select(*columns, pl.col(grid.LEVELS).cast(pl.Float32)).join(following, on=["measure", "origin"])
+    is_newest = pl.col("next").is_null() | (pl.col("time") < pl.col("next"))
+    return needed.filter(is_newest).drop("next").collect(engine="streaming")
 
 
 def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
@@ -172,10 +178,16 @@ def _issues(per_time: pl.DataFrame, axis: Axis) -> tuple[grid.Integers, tuple[st
 
 
 def ranks(releases: pl.DataFrame, served: str) -> dict[str, int]:
-    """Rank of each release where several forecast one hour: the served one, then the newest, the baseline last."""
-    ordered = releases.sort("number", "created_at")["release"].to_list()
-    rank = {name: position for position, name in enumerate(ordered)}
-    return {**rank, served: len(ordered) + 1}
+    """Rank of each release where several forecast one hour: the served one, its candidate's, the newest, the baseline.
+
+    A candidate's folds are scored as ``backtest:<candidate>``; they rank with its newest release.
+    """
+    named = releases.filter(pl.col("release") == served)["candidate"]
+    is_akin = pl.col("candidate").is_in(named.to_list())
+    ordered = releases.sort(pl.col("release") == served, is_akin, "number", "created_at")
+    rank = {name: position for position, name in enumerate(ordered["release"])}
+    folds = {f"backtest:{name}": position for position, name in enumerate(ordered["candidate"])}
+    return {served: len(rank), **rank, **folds}
 
 
 def decode(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:

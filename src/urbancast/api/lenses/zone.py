@@ -227,7 +227,7 @@ def series(asked: Asked, row: int, start: datetime | None, end: datetime | None)
     rows = [_point(grid, row, col, axis.time(col), is_past=col < axis.first) for col in range(first, last)]
     return {
         "product": asked.view.product.id,
-        "place": asked.atlas.describe(row),
+        "place": asked.atlas.ids[row],
         "measure": grid.measure.id,
         "unit": grid.measure.unit,
         "origin": iso(asked.snapshot.origin),

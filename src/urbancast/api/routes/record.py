@@ -45,6 +45,7 @@ async def track_record(
 
 def _record(view: View, measure: str) -> dict[str, Any]:
     own = view.records.get(measure)
+    kinds = {kind: _with_names(view, sums) for kind, sums in own.kinds.items()} if own else {}
     verdicts = [_verdict(each) for each in view.verdicts if each["measure"] == measure]
     return {
         "product": view.product.id,
@@ -52,11 +53,21 @@ def _record(view: View, measure: str) -> dict[str, Any]:
         "unit": next(each.unit for each in view.product.measures if each.id == measure),
         "score": own.score if own else None,
         "baseline": own.baseline if own else None,
-        "kinds": own.kinds if own else {},
+        "kinds": kinds,
         "verdicts": verdicts,
         "provenance": view.provenance,
         "simulated": view.is_simulated,
     }
+
+
+def _with_names(view: View, sums: Mapping[str, Any]) -> dict[str, Any]:
+    """Sums of a kind with the names of its best and worst places."""
+    names = dict(zip(view.atlas.ids, view.atlas.names, strict=True)) if view.atlas else {}
+    ranked = {
+        which: [{**row, "name": names.get(row["place"], row["place"])} for row in sums[which]]
+        for which in ("best_places", "worst_places")
+    }
+    return {**sums, **ranked}
 
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
