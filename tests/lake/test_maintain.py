@@ -48,6 +48,18 @@ def test_forecasts_as_they_were_served_stay_readable(worn, at):
     assert worn.snapshot("forecasts", version=served).scan().collect().height == 5 * 72
 
 
+def test_a_busy_table_is_tidied_between_nights(lake, at):
+    steps = [{"flow": "pull", "step": f"s{i}", "state": "done", "at": at(0, i)} for i in range(6)]
+    for step in steps:
+        runs.record(lake, P, "r", **step)
+    assert not maintain.tidy(lake, "runs", every=5)
+    assert maintain.tidy(lake, "runs", every=6)
+    assert len(lake.delta("runs").file_uris()) == 1
+    for step in steps:
+        assert runs.record(lake, P, "r", **step) == 0
+    assert runs.read(lake, P)["step"].to_list() == [step["step"] for step in steps]
+
+
 def test_writing_goes_on_after_a_checkpoint(worn, at, promised):
     maintain.run(worn, now=at(22))
     assert forecasts.add(worn, P, promised(at(22)), run="r", issued_at=at(22)) == 72

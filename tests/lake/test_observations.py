@@ -191,7 +191,8 @@ def test_a_kill_between_raw_and_observations_leaves_equal_tables(tmp_path, at, t
 
 def test_writers_of_one_frame_at_once_write_it_once(lake, at, told):
     frame = told(*[(f"c{i}", h, 1.0, 3) for i in range(5) for h in range(24)])
-    lakes = [Lake.open(lake.url) for _ in range(4)]
+    other = Lake.open(lake.url)
+    lakes = [lake, lake, other, other]
     with ThreadPoolExecutor(4) as pool:
         written = pool.map(lambda one: observations.add(one, P, frame, run="r", fetched_at=at(4)), lakes)
     assert sum(written) == 120

@@ -25,6 +25,15 @@ def run(lake: Lake, *, now: datetime) -> dict[str, dict[str, Any]]:
     return facts
 
 
+def tidy(lake: Lake, table: str, *, every: int = 128) -> bool:
+    """Merge a small table's files after each so many commits; whether it was done."""
+    version = lake.version(table)
+    if version <= 0 or version % every:
+        return False
+    delta = lake.delta(table)
+    return delta is not None and _merge(delta, None)
+
+
 def _maintain(table: str, delta: DeltaTable, now: datetime) -> dict[str, Any]:
     before = len(delta.file_uris())
     is_compacted = _compact(table, delta, now)
@@ -41,13 +50,15 @@ def _maintain(table: str, delta: DeltaTable, now: datetime) -> dict[str, Any]:
 
 
 def _compact(table: str, delta: DeltaTable, now: datetime) -> bool:
-    """Whether small files were merged; False where a writer was quicker: the next night will do.
-
-    Of tables whose old files stay only closed months are merged, once.
-    """
+    """Merge small files; of tables whose old files stay only those of closed months, once."""
     closed = [("month", "<", f"{now:%Y-%m}")] if table in KEPT and table in MONTH_OF else None
+    return _merge(delta, closed)
+
+
+def _merge(delta: DeltaTable, where: list[tuple[str, str, str]] | None) -> bool:
+    """Whether small files were merged; False where a writer was quicker: the next time will do."""
     try:
-        delta.optimize.compact(partition_filters=closed, writer_properties=PARQUET)
+        delta.optimize.compact(partition_filters=where, writer_properties=PARQUET)
     except CommitFailedError:
         return False
     return True

@@ -10,6 +10,8 @@ from urbancast.lake import contract
 from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
 
+_TICK = pl.duration(microseconds=1)
+
 
 def add_once(lake: Lake, table: str, frame: pl.DataFrame) -> int:
     """Add the rows whose key is not in the table; number of rows written."""
@@ -23,5 +25,10 @@ def add_once(lake: Lake, table: str, frame: pl.DataFrame) -> int:
 
 def _unknown(rows: pl.DataFrame, product: str, before: Snapshot) -> pl.DataFrame:
     key = contract.key(before.table)
-    known = before.scan(product=product).select(key).collect()
-    return rows.join(known, on=key, how="anti", nulls_equal=True, maintain_order="left")
+    times = [name for name in key if isinstance(rows.schema[name], pl.Datetime)]
+    if times:  # only files that may hold rows of these instants are opened
+        since, until = rows.select(pl.col(times[0]).min(), until=pl.col(times[0]).max() + _TICK).row(0)
+        known = before.scan(product=product, since=since, until=until, by=times[0])
+    else:
+        known = before.scan(product=product)
+    return rows.join(known.select(key).collect(), on=key, how="anti", nulls_equal=True, maintain_order="left")

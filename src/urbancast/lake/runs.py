@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from urbancast.lake import maintain
 from urbancast.lake.once import add_once
 from urbancast.lake.store import Lake
 
@@ -38,7 +39,9 @@ def record(  # noqa: PLR0913 - one argument a column
         "message": message,
         "facts": json.dumps(dict(facts or {}), sort_keys=True, default=str),
     }
-    return add_once(lake, "runs", pl.DataFrame([row]))
+    written = add_once(lake, "runs", pl.DataFrame([row]))
+    maintain.tidy(lake, "runs")  # every step of every flow adds a file here
+    return written
 
 
 def read(lake: Lake, product: str | None = None, *, since: datetime | None = None) -> pl.DataFrame:

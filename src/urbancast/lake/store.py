@@ -39,6 +39,7 @@ class Lake:
         self.options = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)} if remote else {}
         self._tables: dict[str, DeltaTable] = {}
         self._lock = threading.Lock()
+        self._writers = threading.local()
 
     @classmethod
     def open(cls, url: str | Path, *, now: datetime | None = None) -> Lake:
@@ -161,12 +162,18 @@ class Lake:
         return self.files.exists(following)
 
     def _fresh(self, table: str) -> Snapshot:
-        """The table as it is now in an object of its own, created where absent."""
-        opened = self.delta(table)
-        if opened is None:
-            self._create(table)
-            opened = self.delta(table)
-        return Snapshot(table, opened, self.options)
+        """The table as it is now for a writer, created where absent; the object is this thread's own.
+
+        Shared, one thread's commit would move what another has read, and its check would pass unseen.
+        """
+        own: dict[str, DeltaTable] = self._writers.__dict__.setdefault("tables", {})
+        if table in own and self._has_moved(table, own[table]):
+            own[table].update_incremental()
+        if table not in own:
+            if self.delta(table) is None:
+                self._create(table)
+            own[table] = DeltaTable(self._uri(table), storage_options=self.options or None)
+        return Snapshot(table, own[table], self.options)
 
     def _create(self, table: str) -> None:
         try:
