@@ -66,7 +66,8 @@ def _pull(source: Source, window: Window | None, *, session: Session, now: datet
 
 def table(payload: bytes) -> pl.DataFrame:
     """Long frame of an answer: variable as the portal names it, time (UTC), value; an hour without one is no row."""
-    hourly = orjson.loads(payload).get("hourly")
+    document = orjson.loads(payload)
+    hourly = document.get("hourly") if isinstance(document, dict) else None
     if not isinstance(hourly, dict) or "time" not in hourly:
         raise ValueError("no hourly values with their times")
     times = pl.Series("time", hourly["time"], dtype=pl.String).str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us")

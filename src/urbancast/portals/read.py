@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 import polars as pl
@@ -29,7 +29,7 @@ def frame(payload: bytes, media_type: str) -> pl.DataFrame:
         raise PortalError(f"portal: expected one of {', '.join(_READERS)}, found {media_type!r}; name another format")
     try:
         return reader(payload)
-    except (ValueError, zipfile.BadZipFile, pl.exceptions.PolarsError, shapes.ShapeError, OSError) as error:
+    except _UNREADABLE as error:
         raise LyingError(
             f"portal: expected readable {media_type}, found {len(payload)} bytes that are not ({error}); ask again",
         ) from error
@@ -74,6 +74,7 @@ def _csv(payload: bytes) -> pl.DataFrame:
     return pl.read_csv(
         io.BytesIO(body.encode()),
         separator=dialect.delimiter,
+        quote_char='"' if body.count('"') % 2 == 0 else None,  # one left open would swallow the rows after it
         has_header=False,
         new_columns=names,
         schema=dict.fromkeys(names, pl.String),
@@ -85,7 +86,9 @@ def _json(payload: bytes) -> pl.DataFrame:
     start = payload[:64].lstrip()
     if start.startswith(b"["):
         return _typed(pl.read_json(io.BytesIO(payload), infer_schema_length=None))
-    document: dict[str, Any] = orjson.loads(payload)
+    document = orjson.loads(payload)
+    if not isinstance(document, dict):
+        raise TypeError(f"a JSON {type(document).__name__}, not rows")
     if document.get("type") == "FeatureCollection":
         return shapes.from_geojson(document)
     if isinstance(document.get("results"), list):
@@ -93,10 +96,6 @@ def _json(payload: bytes) -> pl.DataFrame:
     if isinstance(document.get("hourly"), dict):
         return open_meteo.table(payload)
     raise ValueError(f"a JSON object with {', '.join(sorted(document)[:8])}: no rows in it")
-
-
-def _geojson(payload: bytes) -> pl.DataFrame:
-    return shapes.from_geojson(orjson.loads(payload))
 
 
 def _zip(payload: bytes) -> pl.DataFrame:
@@ -119,10 +118,12 @@ def _typed(native: pl.DataFrame) -> pl.DataFrame:
     return native.with_columns(pl.col(pl.Null).cast(pl.String)) if native.width else native
 
 
+# What the readers raise over bytes that are not what they should be; OSError is parquet's.
+_UNREADABLE = (ValueError, TypeError, OSError, csv.Error, zipfile.BadZipFile, pl.exceptions.PolarsError)
 _READERS: dict[str, Callable[[bytes], pl.DataFrame]] = {
     media.JSON: _json,
     media.OPEN_METEO: open_meteo.table,
-    media.GEOJSON: _geojson,
+    media.GEOJSON: _json,
     media.CSV: _csv,
     media.PARQUET: _parquet,
     media.SHAPEFILE: _zip,

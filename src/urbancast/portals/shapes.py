@@ -26,6 +26,8 @@ def from_geojson(document: dict[str, Any]) -> pl.DataFrame:
     features = document.get("features")
     if document.get("type") != "FeatureCollection" or not isinstance(features, list):
         raise ShapeError(f"expected a FeatureCollection, found {document.get('type')!r}")
+    if not all(isinstance(feature, dict) for feature in features):
+        raise ShapeError("expected features, found something else among them")
     texts = [orjson.dumps(f["geometry"]).decode() if f.get("geometry") else None for f in features]
     try:
         geometry = shapely.from_geojson(np.array(texts, dtype=object))
