@@ -11,28 +11,27 @@ export function number(value: number, lang: Lang): string {
   return new Intl.NumberFormat(locale(lang), { maximumSignificantDigits: 2 }).format(value)
 }
 
-/** 413 → 410, 1286 → 1300, 47 → 47: a forecast is not known to the unit. */
-export function about(value: number, lang: Lang): string {
-  const size = Math.abs(value)
-  if (size < 100) return number(value, lang)
-  const step = 10 ** (Math.floor(Math.log10(size)) - 1)
-  return number(Math.round(value / step) * step, lang)
+/** As the API's sentences say numbers: 4.26 → 4.3, 187 → 187, 413 → 410, 1286 → 1300. */
+export function said(value: number, lang: Lang): string {
+  if (value < 10) return new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 1 }).format(value)
+  const step = value >= 1000 ? 10 ** (Math.floor(Math.log10(value)) - 1) : value >= 200 ? 10 : 1
+  return new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 0 }).format(Math.round(value / step) * step)
 }
 
-/** 0.79 → 79 %. */
-export const percent = (share: number, lang: Lang): string =>
-  new Intl.NumberFormat(locale(lang), { style: 'percent', maximumFractionDigits: Math.abs(share) < 0.1 && share !== 0 ? 1 : 0 }).format(share)
+/** 0.79 → 79 %, with one decimal below a tenth; a blank before the sign in every language, as in the API's sentences. */
+export function percent(share: number, lang: Lang, signed = false): string {
+  const options = { maximumFractionDigits: Math.abs(share) < 0.0995 ? 1 : 0, signDisplay: signed ? 'exceptZero' : 'auto' } as const
+  return `${new Intl.NumberFormat(locale(lang), options).format(share * 100)}\u00a0%`
+}
 
-/** 0.22 → +22 %. */
-export const signedPercent = (share: number, lang: Lang): string =>
-  new Intl.NumberFormat(locale(lang), {
-    style: 'percent', maximumFractionDigits: Math.abs(share) < 0.1 ? 1 : 0, signDisplay: 'exceptZero',
-  }).format(share)
+/** Chance of at least one in a Poisson count of this mean. */
+export const chanceOfAny = (mean: number): number => -Math.expm1(-Math.max(mean, 0))
 
-/** Hours per event, two figures: 0.0031 → 320. Null where events are not rare. */
+/** 1 / chance to two figures: 0.0031 → 320. Null where the event is not rare (a chance of a quarter or more). */
 export function oneIn(mean: number): number | null {
-  if (!(mean > 0) || mean >= 0.5) return null
-  const hours = 1 / mean
-  const step = 10 ** Math.max(0, Math.floor(Math.log10(hours)) - 1)
-  return Math.round(hours / step) * step
+  const chance = chanceOfAny(mean)
+  if (chance >= 0.25) return null
+  const odds = Math.min(chance > 0 ? 1 / chance : 1e6, 1e6)
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(odds)) - 1)
+  return Math.round(odds / step) * step
 }

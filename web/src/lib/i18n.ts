@@ -2,6 +2,7 @@
 import { en } from './words/en'
 import { es } from './words/es'
 import { fr } from './words/fr'
+import { number, oneIn, chanceOfAny } from './format'
 import type { Lang, Text } from './types'
 
 export type Words = typeof en
@@ -22,3 +23,16 @@ export function pick(text: Text | string | null | undefined, lang: Lang): string
 
 /** Is there such a word? For words made from the API's names of states. */
 export const isWord = (name: string): name is Word => name in en
+
+interface Speaker {
+  lang: Lang
+  say: (word: Word, values?: Record<string, string | number>) => string
+}
+
+/** `about 1 in 320 hours`, or `4 in 10 hours` where it is not rare. */
+export function chance(mean: number, grain: string, speaker: Speaker): string {
+  const odds = oneIn(mean)
+  const hours = speaker.say(grain === '1d' ? 'days' : 'hours')
+  if (odds !== null) return `${speaker.say('one_in', { n: number(odds, speaker.lang) })} ${hours}`
+  return `${speaker.say('n_in_10', { n: Math.min(10, Math.max(1, Math.round(chanceOfAny(mean) * 10))) })} ${hours}`
+}

@@ -26,7 +26,7 @@ class App {
   )
   /** Changes whenever another origin or release begins to serve: everything shown is then asked again. */
   version = $derived(
-    this.product?.serving ? `${this.product.serving.origin}|${JSON.stringify(this.product.serving.releases)}` : '',
+    this.product?.serving ? `${this.product.serving.origin}|${this.product.serving.tag ?? JSON.stringify(this.product.serving.releases)}` : '',
   )
   allReady = $derived(this.products.length > 0 && this.products.every((one) => one.state === 'ready' || one.state === 'failed'))
 

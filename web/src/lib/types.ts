@@ -29,6 +29,10 @@ export interface Serving {
   candidate: Record<string, string>
   data_to: string | null
   issued_at: string | null
+  is_baseline?: Record<string, boolean>
+  tag?: string
+  now: string
+  past_first: string | null
   first_time: string | null
   last_time: string | null
 }
@@ -115,6 +119,7 @@ export interface Skill {
   baseline: string
   kind: ScoreKind
   n: number
+  scope?: string
 }
 
 export interface HeldRecord {
@@ -124,6 +129,7 @@ export interface HeldRecord {
   plus_minus: number | null
   n: number
   local_hour: number | null
+  city?: { kind: ScoreKind; held: number; plus_minus: number | null; n: number } | null
   sentence: Text
 }
 
@@ -136,6 +142,7 @@ export interface Answer {
   at_local: string
   grain: string
   state: string
+  observed?: number | null
   reason: string | Text | null
   action: string | Text | null
   mean: number | null

@@ -1,7 +1,7 @@
 // What the map page shows: shapes, the hour's frame, the chosen place's answer and series. Old ones stay until new ones come.
 import * as api from './api'
 import { DAY_MS, HOUR_MS, grainMs, iso, ms, snap } from './time'
-import type { Answer, MapFrame, Places, Product, Series, Times } from './types'
+import type { Answer, MapFrame, Places, Product, Series } from './types'
 
 const PAST_SHOWN_MS = DAY_MS
 const CHART_PAST_MS = 7 * DAY_MS
@@ -71,9 +71,7 @@ export class View {
   async loadSeries(product: string, measure: string, place: string, span: Span, version: string): Promise<void> {
     const key = (this.asked.series = `${product}|${measure}|${place}|${version}|${span.last}`)
     const start = ms(version.split('|')[0] || iso(span.first)) - CHART_PAST_MS
-    const found = await api
-      .series(product, place, iso(start), iso(span.last + span.grain), measure)
-      .catch(() => api.series(product, place, iso(start), iso(span.last), measure).catch(() => null))
+    const found = await api.series(product, place, iso(start), iso(span.last + span.grain), measure).catch(() => null)
     if (this.asked.series === key) this.series = found
   }
 
@@ -101,14 +99,14 @@ const frameKey = (product: string, measure: string, at: number, version: string)
   `${product}|${measure}|${at}|${version}`
 
 /** The hours the slider runs over: a day of the past, then all that is forecast. Null before the first forecast. */
-export function spanOf(product: Product | null, times: Times | null, clock: number): Span | null {
+export function spanOf(product: Product | null): Span | null {
   const serving = product?.serving
   if (!product || !serving?.first_time || !serving.last_time) return null
   const grain = grainMs(product.grain)
   const first = ms(serving.first_time)
-  const past = times?.past_first ? Math.max(ms(times.past_first), first - Math.max(PAST_SHOWN_MS, grain)) : first
+  const past = serving.past_first ? Math.max(ms(serving.past_first), first - Math.max(PAST_SHOWN_MS, grain)) : first
   const aligned = first - Math.floor((first - past) / grain) * grain
-  return { first: aligned, last: ms(serving.last_time), now: times ? ms(times.now) : clock, grain }
+  return { first: aligned, last: ms(serving.last_time), now: ms(serving.now), grain }
 }
 
 /** The hour shown: the asked one moved inside the span, else now, else (now lies outside) the first forecast hour. */

@@ -20,7 +20,8 @@ export function chartData(series: Series, isSparse: boolean, hasBands: boolean):
       const value = shown ? pick(point) : null
       return value === null || value === undefined ? null : value * scale
     })
-  const middle = of((point) => point.mean)
+  // In the past the counts speak; only the ranges promised then stand behind them.
+  const middle = of((point) => (point.kind === 'forecast' || scale > 1 ? point.mean : null))
   let peak: ChartData['peak'] = null
   points.forEach((point, i) => {
     const value = point.kind === 'forecast' ? middle[i] : null
@@ -30,7 +31,7 @@ export function chartData(series: Series, isSparse: boolean, hasBands: boolean):
     columns: [
       points.map((point) => Date.parse(point.time) / 1000),
       of((point) => point.q90, hasBands), of((point) => point.q10, hasBands),
-      of((point) => point.q75, hasBands), of((point) => point.q25, hasBands),
+      of((point) => (point.kind === 'forecast' ? point.q75 : null), hasBands), of((point) => (point.kind === 'forecast' ? point.q25 : null), hasBands),
       middle,
       // A single crash would dwarf the rate: rare events are marked at the foot of the chart instead.
       of((point) => point.observed, !isSparse || hasBands),
@@ -82,6 +83,7 @@ export interface Asked {
   marks: () => Marks
   format: (value: number) => string
   choose: (time: number) => void
+  point: (index: number | null) => void
 }
 
 export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
@@ -107,7 +109,7 @@ export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
     series: [
       {}, { ...hidden }, { ...hidden }, { ...hidden }, { ...hidden },
       { stroke: ink.line, width: 2, points: { show: false } },
-      { stroke: ink.observed, width: 1.3, points: { show: false } },
+      { stroke: ink.observed, width: 1.1, points: { show: false } },
     ],
     bands: [
       { series: [1, 2], fill: ink.band },
@@ -115,6 +117,7 @@ export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
     ],
     hooks: {
       drawClear: [(self) => under(self, asked)],
+      setCursor: [(self) => asked.point(self.cursor.idx ?? null)],
       draw: [(self) => over(self, asked)],
       ready: [(self) => self.over.addEventListener('click', () => {
         const time = self.cursor.idx === null || self.cursor.idx === undefined ? null : self.data[0][self.cursor.idx]

@@ -26,10 +26,11 @@ export function prepared(places: Places): PlaceFeature[] {
 export const shiftsOf = (features: readonly PlaceFeature[]): number[] =>
   [...new Set(features.map((one) => one.properties.shift))].sort((a, b) => a - b)
 
-/** West, south, east, north of everything drawn; the product's own bounds where it names them. */
-export function boundsOf(product: Product, features: readonly PlaceFeature[]): Bounds {
+/** West, south, east, north of the served area and all places; around the centre where there are none. */
+export function boundsOf(product: Product, features: readonly PlaceFeature[], mask?: Geometry | null): Bounds {
   const box: Bounds = [Infinity, Infinity, -Infinity, -Infinity]
-  for (const one of features) for (const [x = 0, y = 0] of positions(one.geometry)) {
+  const shapes = [...features.map((one) => one.geometry), ...(mask ? [mask] : [])]
+  for (const shape of shapes) for (const [x = 0, y = 0] of positions(shape)) {
     box[0] = Math.min(box[0], x)
     box[1] = Math.min(box[1], y)
     box[2] = Math.max(box[2], x)

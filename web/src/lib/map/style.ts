@@ -42,9 +42,9 @@ const isHovered = ['boolean', ['feature-state', 'hovered'], false] as Expression
 /** Radius in pixels from the share of the largest value kept in feature state. */
 const radius = [
   'interpolate', ['exponential', 1.6], ['zoom'],
-  9, ['+', 3, ['*', 4, ['coalesce', ['feature-state', 'size'], 0.3]]],
-  12, ['+', 5, ['*', 9, ['coalesce', ['feature-state', 'size'], 0.3]]],
-  15, ['+', 9, ['*', 16, ['coalesce', ['feature-state', 'size'], 0.3]]],
+  9, ['+', 2.5, ['*', 3, ['coalesce', ['feature-state', 'size'], 0.3]]],
+  12, ['+', 4.5, ['*', 7, ['coalesce', ['feature-state', 'size'], 0.3]]],
+  15, ['+', 9, ['*', 14, ['coalesce', ['feature-state', 'size'], 0.3]]],
 ] as unknown as DataDrivenPropertyValueSpecification<number>
 
 export function zoneLayers(paper: Paper, colours: readonly string[]): LayerSpecification[] {
@@ -72,7 +72,7 @@ export function siteLayers(paper: Paper, colours: readonly string[], shifts: rea
   return shifts.flatMap((shift): LayerSpecification[] => {
     const filter: ExpressionSpecification = ['==', ['get', 'shift'], shift]
     const translate = [
-      'interpolate', ['linear'], ['zoom'], 10, ['literal', [shift * 5, 0]], 13, ['literal', [shift * 11, 0]], 15, ['literal', [shift * 20, 0]],
+      'interpolate', ['linear'], ['zoom'], 10, ['literal', [shift * 8, 0]], 12, ['literal', [shift * 20, 0]], 15, ['literal', [shift * 40, 0]],
     ] as unknown as ExpressionSpecification
     return [
       {
