@@ -58,7 +58,11 @@ def test_places_are_complete_and_lie_in_the_city(city: City) -> None:
     assert not served.is_empty
     assert facts["name"].str.len_chars().min() > 0
     assert facts["part_of"].null_count() == 0
-    off = [row["place"] for row in facts.iter_rows(named=True) if served.distance(Point(row["lon"], row["lat"])) > NEAR_DEGREES]
+    off = [
+        row["place"]
+        for row in facts.iter_rows(named=True)
+        if served.distance(Point(row["lon"], row["lat"])) > NEAR_DEGREES
+    ]
     if city.product.place_kind is PlaceKind.SITE:
         assert not off
     else:

@@ -10,13 +10,13 @@ from urbancast import products
 from urbancast.core.errors import ContractError, QueryError
 from urbancast.settings import settings
 
-PROMISE = '''
+PROMISE = """
 from dataclasses import replace
 from pathlib import Path
 from urbancast import products
 from urbancast.products.paris_bikes.product import PRODUCT as MODEL
 PRODUCT = replace(MODEL, id="{id}", folder=Path(__file__).parent)
-'''
+"""
 
 Point = Callable[[str], None]
 

@@ -44,7 +44,7 @@ def test_counts_are_whole_and_spread_like_poisson(mean: float) -> None:
     assert (drawn >= 0).all()
     assert (drawn == np.rint(drawn)).all()
     assert drawn.mean() == pytest.approx(mean, rel=0.02)
-    assert drawn.var() == pytest.approx(mean, rel=0.04)
+    assert drawn.var() == pytest.approx(mean, rel=0.07)
 
 
 def test_weather_has_seasons_rain_and_a_storm() -> None:

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -38,10 +38,8 @@ def discover() -> dict[str, Product]:
     found: dict[str, Product] = {}
     for where, package in _candidates():
         try:
-            product = _promise(package)
-            if product.id in found:
-                raise ContractError(f"{where}: expected a new id, found {product.id!r} twice; rename one of them")
-        except Exception as error:  # a product's own code: whatever it raises must not mute the others
+            product = _promise(where, package, taken=found)
+        except Exception as error:  # noqa: BLE001 - a folder's own code, whatever it raises, must not mute the others
             _failures[where] = f"{type(error).__name__}: {error}"
             _log.error("product_unreadable", where=where, reason=_failures[where])
             continue
@@ -99,7 +97,7 @@ def _part(product: str, name: str) -> ModuleType:
     return importlib.import_module(f"{_packages[product]}.{name}")
 
 
-def _promise(package: str) -> Product:
+def _promise(where: str, package: str, *, taken: Mapping[str, Product]) -> Product:
     product = getattr(importlib.import_module(f"{package}.product"), "PRODUCT", None)
     if not isinstance(product, Product):
         raise ContractError(f"{package}.product: expected a Product named PRODUCT, found {product!r}; add it")
@@ -107,6 +105,8 @@ def _promise(package: str) -> Product:
         raise ContractError(
             f"{package}.product: expected the id of its folder, found {product.id!r}; give both the same name"
         )
+    if product.id in taken:
+        raise ContractError(f"{where}: expected a new id, found {product.id!r} twice; rename one of them")
     return product
 
 

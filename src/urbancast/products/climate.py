@@ -132,7 +132,7 @@ def calendar(hours: Hours, tz: str, *, country: str, subdivision: str | None = N
 
     local = instants_of(hours).dt.convert_time_zone(tz)
     days = local.dt.date()
-    years = range(int(days.dt.year().min() or 1970), int(days.dt.year().max() or 1970) + 1)
+    years = days.dt.year().unique().to_list()
     free = pl.Series(list(holidays.country_holidays(country, subdiv=subdivision, years=years)), dtype=pl.Date)
     return Calendar(
         hour=local.dt.hour().cast(pl.Int64).to_numpy(),

@@ -32,7 +32,7 @@ def normal(seed: int, stream: str, *keys: ArrayLike) -> Floats:
 
 
 def smooth(seed: int, stream: str, at: ArrayLike, *, every: int) -> Floats:
-    """Noise of mean 0 and deviation about 1 that turns about once in ``every`` steps; ``at`` whole numbers, shape (n,)."""
+    """Noise of mean 0 and deviation about 1 that turns about once in ``every`` steps; ``at`` whole, shape (n,)."""
     knot, part = np.divmod(np.asarray(at, dtype=np.int64), every)
     weight = (1 - np.cos(np.pi * part / every)) / 2
     mixed = (1 - weight) * normal(seed, stream, knot) + weight * normal(seed, stream, knot + 1)
@@ -53,7 +53,7 @@ def counts(mean: Floats, z: Floats) -> Floats:
 
     Above it the square root of a count is close to normal. Anscombe 1948.
     """
-    drawn = np.maximum(np.rint((np.sqrt(mean + 0.375) + z / 2) ** 2 - 0.375), 0.0)
+    drawn = np.maximum(np.rint((np.sqrt(mean + 0.375) + z / 2) ** 2 - 0.625), 0.0)
     is_small = mean < _SMALL
     rate, u = mean[is_small], ndtr(z[is_small])
     chance = np.exp(-rate)

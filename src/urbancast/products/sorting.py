@@ -22,7 +22,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Sorted:
-    """``kept``: rows that may be used, in order of fetching; ``quarantine``: QUARANTINE columns; ``repeated``: a count."""
+    """``kept``: rows that may be used, by key and fetch; ``quarantine``: its columns; ``repeated``: a count."""
 
     kept: pl.DataFrame
     quarantine: pl.DataFrame
@@ -63,7 +63,9 @@ def sort_rows(rows: pl.DataFrame, *, source: str, key: Sequence[str], rules: Seq
     return Sorted(
         kept=leads.filter("_is_news").select(rows.columns).drop("_rule"),
         quarantine=_quarantined(out.filter(is_new), content, source, reasons),
-        repeated=sum(part.height for part in (leads.filter(~pl.col("_is_news")), others.filter(is_echo), out.filter(~is_new))),
+        repeated=sum(
+            part.height for part in (leads.filter(~pl.col("_is_news")), others.filter(is_echo), out.filter(~is_new))
+        ),
     )
 
 

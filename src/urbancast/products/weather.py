@@ -28,7 +28,7 @@ NATIVE = ("variable", "time", "value", "issued_at", "kind")
 def sources(
     *, latitude: float, longitude: float, licence: Licence, lead_days: tuple[int, ...], extra: tuple[Layout, ...] = ()
 ) -> tuple[Source, ...]:
-    """Return `weather` (observed), `weather_issued` (as issued before each hour) and `weather_forecast` (as issued now).
+    """Return `weather` (observed), `weather_issued` (days before each hour) and `weather_forecast` (as issued now).
 
     ``lead_days``: how many days before its hour a value was issued; ``extra``: layouts of files that may stand in.
     """

@@ -46,9 +46,7 @@ def see(zones: pl.DataFrame, reports: Callable[..., pl.DataFrame]) -> See:
 
     def seen(*given: Any, is_schematic: bool = False, provenance: Provenance = "extract") -> Observed:
         rows = given[0] if isinstance(given[0], pl.DataFrame) else reports(*given)
-        context = ObserveContext(
-            tz=TZ, grain=HOUR, places=zones, is_schematic=is_schematic, provenance=provenance
-        )
+        context = ObserveContext(tz=TZ, grain=HOUR, places=zones, is_schematic=is_schematic, provenance=provenance)
         return observe({"crashes": rows}, context)
 
     return seen

@@ -55,5 +55,5 @@ def test_rows_of_an_extract_that_say_the_same_keep_ids_of_their_own() -> None:
 
 
 def test_a_renamed_column_is_refused_by_both_names() -> None:
-    with pytest.raises(ContractError, match="crash_time.*crash_tyme"):
+    with pytest.raises(ContractError, match=r"crash_time.*crash_tyme"):
         layouts.match(CRASHES, pl.DataFrame([FULL]).rename({"crash_time": "crash_tyme"}))

@@ -24,7 +24,9 @@ def city(days: int, *, default_times: int, seed: int = 3) -> list[dict[str, obje
         midnight = datetime(2022, 2, 1) + timedelta(days=day)
         hours = rng.choice(24, size=60, p=profile / profile.sum())
         minutes = np.where(rng.random(60) < 0.1, 0, rng.integers(1, 60, 60))
-        rows += [{"local": midnight + timedelta(hours=int(h), minutes=int(m))} for h, m in zip(hours, minutes, strict=True)]
+        rows += [
+            {"local": midnight + timedelta(hours=int(h), minutes=int(m))} for h, m in zip(hours, minutes, strict=True)
+        ]
         rows += [{"local": midnight} for _ in range(default_times)]
     return rows
 

@@ -34,9 +34,7 @@ def extract(shared_data: Locate) -> pl.DataFrame:
 
 
 def observe(rows: pl.DataFrame, zones: pl.DataFrame, *, is_schematic: bool = False) -> Observed:
-    context = ObserveContext(
-        tz=PRODUCT.tz, grain=HOUR, places=zones, is_schematic=is_schematic, provenance="extract"
-    )
+    context = ObserveContext(tz=PRODUCT.tz, grain=HOUR, places=zones, is_schematic=is_schematic, provenance="extract")
     return RECIPE.observe({"crashes": rows}, context)
 
 

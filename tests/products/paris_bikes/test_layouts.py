@@ -57,7 +57,7 @@ def test_the_extract_is_naive_utc() -> None:
 
 
 def test_a_renamed_column_is_refused_by_both_names() -> None:
-    with pytest.raises(ContractError, match="sum_counts.*total_counts"):
+    with pytest.raises(ContractError, match=r"sum_counts.*total_counts"):
         layouts.match(COUNTS, pl.DataFrame([ROW]).rename({"sum_counts": "total_counts"}))
 
 

@@ -19,7 +19,16 @@ def see(rows: list[tuple[datetime | None, float | None, datetime]]) -> Observed:
     """Rows of one counter as (time, value, fetched_at)."""
     frame = pl.DataFrame(
         [
-            {"place": "a", "name": "A", "site": "S", "time": time, "value": value, "lat": 48.8, "lon": 2.3, "fetched_at": at}
+            {
+                "place": "a",
+                "name": "A",
+                "site": "S",
+                "time": time,
+                "value": value,
+                "lat": 48.8,
+                "lon": 2.3,
+                "fetched_at": at,
+            }
             for time, value, at in rows
         ],
         schema={**SCHEMA, "fetched_at": pl.Datetime("us", "UTC")},

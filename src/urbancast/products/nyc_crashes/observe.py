@@ -56,7 +56,9 @@ def observe(raw: Mapping[str, pl.DataFrame], context: ObserveContext) -> Observe
     known = habits(versions.filter(pl.col("is_base")))
     deltas = _deltas(spread(versions, known))
     return Observed(
-        observations=pl.concat([_values(deltas), _coverage(rows, context)]).sort("measure", "place", "time", "available_at"),
+        observations=pl.concat([_values(deltas), _coverage(rows, context)]).sort(
+            "measure", "place", "time", "available_at"
+        ),
         quarantine=pl.concat([found.quarantine, lost]) if lost.height else found.quarantine,
         used={SOURCE: located.height},
         repeated={SOURCE: found.repeated},

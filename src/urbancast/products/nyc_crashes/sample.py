@@ -29,7 +29,9 @@ _DUPLICATE, _LATE = 0.001, 0.004
 LATE_AFTER = timedelta(days=10)
 _PER_HOUR = 2  # reports a zone-hour holds at most
 # How reports fall over the local day: a broad shape of traffic, the same everywhere.
-_DAY = np.array([5, 4, 4, 4, 4, 4, 6, 8, 11, 10, 10, 11, 13, 14, 16, 17, 17, 18, 17, 15, 13, 12, 11, 8], dtype=np.float64)
+_DAY = np.array(
+    [5, 4, 4, 4, 4, 4, 6, 8, 11, 10, 10, 11, 13, 14, 16, 17, 17, 18, 17, 15, 13, 12, 11, 8], dtype=np.float64
+)
 
 
 def datasets(*, seed: int = SEED) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ class City:
 
     @cached_property
     def places(self) -> pl.DataFrame:
-        """Zones with keys, level (reports an hour, mean over the week) and the disc inside the cell where points fall."""
+        """Zones with keys, level (reports an hour) and the disc inside the cell where points fall."""
         zones = places.schematic(PRODUCT)
         discs = shapely.maximum_inscribed_circle(shapely.from_wkb(zones["geometry"].to_numpy()), tolerance=1e-4)
         ends = shapely.get_coordinates(discs).reshape(-1, 2, 2)
@@ -106,8 +108,10 @@ class City:
         seed = self.seed
         clock = calendar(hours, TZ, country=PRODUCT.country, subdivision=PRODUCT.subdivision)
         came = weather(seed, hours, CLIMATE)
-        is_weekend = clock.weekday >= 6  # noqa: PLR2004
-        day = np.where(is_weekend, 0.4 * _DAY.mean() + 0.55 * _DAY[(clock.hour - 2) % 24], _DAY[clock.hour]) / _DAY.mean()
+        is_weekend = clock.weekday >= 6
+        day = (
+            np.where(is_weekend, 0.4 * _DAY.mean() + 0.55 * _DAY[(clock.hour - 2) % 24], _DAY[clock.hour]) / _DAY.mean()
+        )
         slippery = 0.10 * np.log1p(came.precipitation) + 0.12 * ((came.temperature_2m < 0) & (came.precipitation > 0))
         shared = 0.10 * drift(seed, "day", clock.day) + slippery - 0.15 * clock.is_free
         shared -= 0.01 * np.maximum(came.wind_speed_10m - 35, 0) + 0.08 * np.cos(2 * np.pi * (hours / 8766 - 0.07))
@@ -125,9 +129,11 @@ class City:
 
     def _reported(self, crashes: pl.DataFrame) -> pl.DataFrame:
         """Add what the report says: stamp on the local clock, place, people; some of it missing or wrong."""
-        u = {name: self._drawn(crashes, name) for name in ("minute", "round", "angle", "away", "hurt", "killed", "time")}
+        u = {
+            name: self._drawn(crashes, name) for name in ("minute", "round", "angle", "away", "hurt", "killed", "time")
+        }
         minute = np.floor(u["minute"] * 60)
-        minute = np.where(u["round"] < 0.1, 0, np.where(u["round"] < 0.65, minute // 5 * 5, minute))  # noqa: PLR2004
+        minute = np.where(u["round"] < 0.1, 0, np.where(u["round"] < 0.65, minute // 5 * 5, minute))
         zone = self.places[crashes["zone"].to_numpy()]
         reach = zone["radius"].to_numpy() * np.sqrt(u["away"])
         lat = zone["lat"].to_numpy() + reach * np.sin(2 * np.pi * u["angle"])
@@ -146,7 +152,7 @@ class City:
             latitude=pl.Series(lat.round(6)).fill_nan(None),
             longitude=pl.Series(lon.round(6)).fill_nan(None),
             injured=pl.Series(np.where(u["hurt"] < _UNHURT, 0, np.minimum(hurt, 15)), dtype=pl.Float64).cast(pl.Int64),
-            killed=pl.Series((u["killed"] < 0.006) & (u["hurt"] >= _UNHURT)).cast(pl.Int64),  # noqa: PLR2004
+            killed=pl.Series((u["killed"] < 0.006) & (u["hurt"] >= _UNHURT)).cast(pl.Int64),
             borough=zone["part_of"].str.to_uppercase(),
         )
 

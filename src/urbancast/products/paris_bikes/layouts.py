@@ -89,16 +89,17 @@ def _point(native: pl.DataFrame, column: str) -> tuple[pl.Expr, pl.Expr]:
     if isinstance(kind, pl.Struct):
         field = pl.col(column).struct.field
         return field("lat").cast(pl.Float64, strict=False), field("lon").cast(pl.Float64, strict=False)
-    if kind == pl.Binary:  # WKB of one point: byte order, type, x, y
-        number = {"dtype": pl.Float64, "endianness": "little"}
-        return (
-            pl.col(column).bin.slice(13, 8).bin.reinterpret(**number),
-            pl.col(column).bin.slice(5, 8).bin.reinterpret(**number),
-        )
+    if kind == pl.Binary:  # WKB of a point, little-endian: order, type, x, y
+        lon, lat = (pl.col(column).bin.slice(at, 8) for at in (5, 13))
+        return lat.bin.reinterpret(dtype=pl.Float64), lon.bin.reinterpret(dtype=pl.Float64)
     text = pl.col(column).cast(pl.String)
     return (
-        pl.coalesce(text.str.extract(r'"lat"\s*:\s*(-?[\d.]+)'), text.str.extract(_COORDINATES, 1)).cast(pl.Float64, strict=False),
-        pl.coalesce(text.str.extract(r'"lon"\s*:\s*(-?[\d.]+)'), text.str.extract(_COORDINATES, 2)).cast(pl.Float64, strict=False),
+        pl.coalesce(text.str.extract(r'"lat"\s*:\s*(-?[\d.]+)'), text.str.extract(_COORDINATES, 1)).cast(
+            pl.Float64, strict=False
+        ),
+        pl.coalesce(text.str.extract(r'"lon"\s*:\s*(-?[\d.]+)'), text.str.extract(_COORDINATES, 2)).cast(
+            pl.Float64, strict=False
+        ),
     )
 
 
@@ -157,60 +158,4 @@ LAYOUTS = (
         ),
         parse=parse_extract,
     ),
-)
-
-
-def parse_orly(native: pl.DataFrame) -> pl.DataFrame:
-    """Three-hourly SYNOP of one station as hourly weather of the city: what was measured, never a forecast.
-
-    Kelvin to Celsius, linear between reports; rain of the three hours before a report spread evenly,
-    traces (negative) as none; unsorted, a repeated time counts once.
-    """
-    number = {name: pl.col(name).cast(pl.Float64, strict=False) for name in ("t", "rr3", "ff")}
-    reports = (
-        native.select(
-            time=_instant_text(native, "date"),
-            temperature_2m=number["t"] - 273.15,
-            precipitation=(number["rr3"].clip(lower_bound=0.0) / 3).round(4),
-            wind_speed_10m=number["ff"] * 3.6,
-        )
-        .drop_nulls("time")
-        .unique("time", keep="first")
-        .sort("time")
-    )
-    hourly = reports.upsample("time", every="1h")
-    rained = pl.col("precipitation").shift(-1).fill_null(strategy="backward", limit=2)
-    return (
-        hourly.with_columns(pl.col("temperature_2m", "wind_speed_10m").interpolate(), precipitation=rained)
-        .unpivot(index="time", variable_name="variable", value_name="value")
-        .drop_nulls("value")
-        .select(
-            place=pl.lit(""),
-            variable="variable",
-            time="time",
-            value="value",
-            issued_at="time",
-            available_at=(pl.col("time") + pl.duration(hours=3)).cast(UTC_US),
-            kind=pl.lit("oracle"),
-        )
-    )
-
-
-def _instant_text(native: pl.DataFrame, column: str) -> pl.Expr:
-    if isinstance(native.schema[column], pl.Datetime):
-        return _instant(native, column)
-    naive = pl.col(column).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    return naive.dt.replace_time_zone("UTC").cast(UTC_US)
-
-
-ORLY = Layout(
-    name="synop",
-    columns=("numer_sta", "date", "t", "rr3", "ff"),
-    optional=tuple(
-        "pmer tend cod_tend dd td u vv ww w1 w2 n nbas hbas cl cm ch pres niv_bar geop tend24 tn12 tn24 tx12 tx24 "
-        "tminsol sw tw raf10 rafper per etat_sol ht_neige ssfrai perssfrai rr1 rr6 rr12 rr24 phenspe1 phenspe2 "
-        "phenspe3 phenspe4 nnuage1 ctype1 hnuage1 nnuage2 ctype2 hnuage2 nnuage3 ctype3 hnuage3 nnuage4 ctype4 "
-        "hnuage4".split()
-    ),
-    parse=parse_orly,
 )

@@ -17,7 +17,9 @@ _VALUE = pl.col("value")
 RULES = (
     Rule(name="no_counter", broken=pl.col("place").str.len_chars() == 0, reason="the row names no counter"),
     Rule(name="no_time", broken=pl.col("time").is_null(), reason="the time is missing or cannot be read"),
-    Rule(name="no_number", broken=_VALUE.is_nan() | _VALUE.is_infinite(), reason="the count is missing or not a number"),
+    Rule(
+        name="no_number", broken=_VALUE.is_nan() | _VALUE.is_infinite(), reason="the count is missing or not a number"
+    ),
     Rule(name="negative", broken=_VALUE < 0, reason="a count below zero"),
     Rule(name="too_many", broken=_VALUE > MOST_PER_HOUR, reason=f"more than {MOST_PER_HOUR:.0f} bicycles an hour"),
 )
@@ -56,7 +58,11 @@ def _versions(kept: pl.DataFrame, tz: str) -> pl.DataFrame:
 
 def _merged(versions: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
     """Values and withdrawals as versions beside each other; a withdrawal yields to what was corrected before it."""
-    corrected = versions.group_by("place", "time").agg(corrected_at=pl.col("available_at").max(), n=pl.len()).filter(pl.col("n") > 1)
+    corrected = (
+        versions.group_by("place", "time")
+        .agg(corrected_at=pl.col("available_at").max(), n=pl.len())
+        .filter(pl.col("n") > 1)
+    )
     nulls = (
         withdrawn.join(corrected, on=["place", "time"], how="left")
         .filter(pl.col("corrected_at").is_null() | (pl.col("corrected_at") > pl.col("available_at")))

@@ -9,9 +9,10 @@ import polars as pl
 from urbancast.core.product import Candidate, Feature, Folds, Recipe, Source
 from urbancast.core.time import local_clock
 from urbancast.products import weather
-from urbancast.products.paris_bikes.layouts import LAYOUTS, ORLY, SCHEMA
+from urbancast.products.paris_bikes.layouts import LAYOUTS, SCHEMA
 from urbancast.products.paris_bikes.observe import observe
 from urbancast.products.paris_bikes.product import COUNTS_LICENCE, PRODUCT, TZ, WEATHER_LICENCE
+from urbancast.products.paris_bikes.synop import SYNOP
 
 
 def publication(time: pl.Expr) -> pl.Expr:
@@ -47,7 +48,7 @@ RECIPE = Recipe(
             longitude=PRODUCT.centre[0],
             licence=WEATHER_LICENCE,
             lead_days=(1, 2, 3, 4),
-            extra=(ORLY,),
+            extra=(SYNOP,),
         ),
     ),
     observe=observe,

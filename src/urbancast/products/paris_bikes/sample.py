@@ -105,9 +105,11 @@ class City:
         seed, at, who = self.seed, hours[:, None], self.keys[None, :]
         clock = calendar(hours, TZ, country=PRODUCT.country)
         came = weather(seed, hours, CLIMATE)
-        is_free = (clock.weekday >= 6) | clock.is_free  # noqa: PLR2004
+        is_free = (clock.weekday >= 6) | clock.is_free
         morning, evening, noon = (_bump(clock.hour, peak, width) for peak, width in ((8, 1.3), (18, 1.7), (14, 4.5)))
-        shapes = np.stack([morning * ~is_free, evening * ~is_free, np.where(is_free, 1.1, 0.45) * noon, 0 * noon + 0.03])
+        shapes = np.stack(
+            [morning * ~is_free, evening * ~is_free, np.where(is_free, 1.1, 0.45) * noon, 0 * noon + 0.03]
+        )
         lean = 1.2 * (uniform(seed, "lean", self.sites) - 0.5) * np.sign(normal(seed, "direction", self.keys))
         share = np.stack([1 + lean, 1 - lean, 0.7 + 0.6 * uniform(seed, "leisure", self.keys), np.ones(len(lean))])
         rain, cold = np.log1p(came.precipitation), np.maximum(8 - came.temperature_2m, 0)
@@ -122,12 +124,12 @@ class City:
         """Log level of each counter, with a step in each year, large for a few; shape (hours, counters)."""
         base = np.log(110) + 0.7 * normal(self.seed, "site", self.sites) + 0.2 * normal(self.seed, "base", self.keys)
         block = (hours // _YEAR_H)[:, None] - np.array([[0], [1]])[:, None, :]
-        return base + self._step(hours, block[0]) + self._step(hours, block[1])
+        return np.asarray(base + self._step(hours, block[0]) + self._step(hours, block[1]))
 
     def _step(self, hours: Hours, block: Hours) -> Floats:
         who = self.sites[None, :]
         begins = (block + uniform(self.seed, "break day", block, who)) * _YEAR_H
-        is_large = uniform(self.seed, "break", block, who) < 0.08  # noqa: PLR2004
+        is_large = uniform(self.seed, "break", block, who) < 0.08
         size = np.where(is_large, 0.5, 0.04) * np.sign(normal(self.seed, "break size", block, who))
         until = hours[:, None] < begins + _YEAR_H
         return np.where((hours[:, None] >= begins) & until, size, 0.0)
@@ -139,7 +141,7 @@ class City:
         length = 8 * 25 ** uniform(self.seed, "outage length", key, who)
         start = uniform(self.seed, "outage start", key, who) * (_OUTAGE_H - length)
         since = within[:, None] - start
-        return (uniform(self.seed, "outage", key, who) < 0.12) & (since >= 0) & (since < length)  # noqa: PLR2004
+        return (uniform(self.seed, "outage", key, who) < 0.12) & (since >= 0) & (since < length)
 
     def _is_closed(self, hours: Hours) -> Any:
         """Hours in which one site of the city is closed and sends nothing: some weeks of each year."""
@@ -151,7 +153,7 @@ class City:
         return is_time[:, None] & (site[:, None] == self.sites[None, :])
 
     def _frame(self, hours: Hours, counter: Any, value: Floats, is_empty: Any) -> pl.DataFrame:
-        named = self.places.select(
+        named: pl.DataFrame = self.places.select(
             id_compteur="place",
             nom_compteur="name",
             id=pl.col("place").str.split("-").list.first(),
