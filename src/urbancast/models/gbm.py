@@ -21,7 +21,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 IN_UNIT = ("lag_", "rule_", "profile")
 KEYS = {"place", "origin", "time", "value", "weight", "is_calibration"}
 CATEGORIES = ("place_code",)
-THREADS = 2
+THREADS = min(2, os.cpu_count() or 1)
 FLOOR = 3.0  # in the measure's unit: below it a ratio is mostly noise
 
 READINGS = {
