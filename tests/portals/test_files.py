@@ -142,3 +142,21 @@ def _download(emulator, source, folder) -> bytes:
         files = by_name("files")
         (fetched,) = files.fetch(source("files", "counts"), None, session=session, now=NOW, url=emulator.url)
     return fetched.payload
+
+
+@pytest.mark.parametrize(
+    ("declared", "body"),
+    [
+        ("application/vnd.geo+json; charset=utf-8", b'{"type": "FeatureCollection", "features": []}'),
+        ("application/octet-stream", b"a;b\n1;2\n"),
+        ("text/plain", b'[{"a": 1}]'),
+        ("application/csv", b"a;b\n1;2\n"),
+    ],
+)
+def test_a_url_without_a_suffix_is_read_by_what_it_says_or_holds(httpserver, source, declared, body):
+    httpserver.expect_request("/api/export").respond_with_data(body, content_type=declared)
+    url = httpserver.url_for("/api/export?method=export")
+    with Session.of(link=url) as session:
+        (fetched,) = by_name("files").fetch(source("files", "x", url=url), None, session=session, now=NOW)
+    assert fetched.payload == body
+    assert read.native(fetched).height == fetched.rows_received == (0 if b"Feature" in body else 1)

@@ -44,19 +44,20 @@ def fetch(
                 f"{source.name}: expected at most {session.policy.size_limit} bytes, found {path.stat().st_size} in "
                 f"{path.name}; split the file",
             )
-        kind = media.of("", path.name)
-        payload = _zipped(path) if kind == media.SHAPEFILE else path.read_bytes()
+        is_shape = path.suffix.lower() == ".shp"
+        payload = _zipped(path) if is_shape else path.read_bytes()
+        kind = media.of("", path.name, payload)
         yield _fetched(path.resolve().as_uri(), payload, kind, now=now, window=window)
 
 
 def _remote(url: str, session: Session) -> tuple[bytes, str]:
     if session.folder is None:
         answer = session.get(url)
-        return answer.payload, media.of(answer.media, url)
+        return answer.payload, media.of(answer.media, url, answer.payload)
     found = download(url, session=session, folder=session.folder / "downloads")
     payload = found.path.read_bytes()
     found.path.unlink()
-    return payload, media.of(found.media, url)
+    return payload, media.of(found.media, url, payload)
 
 
 def _file_of(url: str, source: Source) -> str:

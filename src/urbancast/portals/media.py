@@ -20,6 +20,15 @@ BY_SUFFIX = {
     ".zip": ZIP,
     ".shp": SHAPEFILE,
 }
+_ALIASES = {
+    "application/vnd.geo+json": GEOJSON,
+    "application/csv": CSV,
+    "text/comma-separated-values": CSV,
+    "application/parquet": PARQUET,
+    "application/x-parquet": PARQUET,
+    "application/x-zip-compressed": ZIP,
+}
+_SAYS_NOTHING = {"", "application/octet-stream", "binary/octet-stream", "text/plain"}
 
 
 def looks_like_html(payload: bytes) -> bool:
@@ -28,11 +37,13 @@ def looks_like_html(payload: bytes) -> bool:
     return start.startswith((b"<!doctype html", b"<html"))
 
 
-def of(declared: str, name: str) -> str:
-    """Media type by the suffix of ``name`` where that is known, else as declared, without parameters."""
+def of(declared: str, name: str, payload: bytes = b"") -> str:
+    """Media type by the suffix of ``name`` where that is known, else as declared, else by the bytes."""
     stem = name.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
     suffix = "." + stem.rsplit(".", 1)[-1].lower()
-    return BY_SUFFIX.get(suffix) or declared.split(";", 1)[0].strip().lower()
+    said = declared.split(";", 1)[0].strip().lower()
+    kind = BY_SUFFIX.get(suffix) or _ALIASES.get(said, said)
+    return sniff(payload) if kind in _SAYS_NOTHING and payload else kind
 
 
 def sniff(payload: bytes) -> str:
