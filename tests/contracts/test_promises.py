@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from shapely.geometry import Point
 
+from urbancast import models
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import LANGS, Text
+from urbancast.features import frame
 from urbancast.geo import landmarks, outline, places, water
 
 if TYPE_CHECKING:
@@ -95,3 +97,10 @@ def test_a_process_that_answers_loads_promises_only() -> None:
 def test_horizon_and_grain_are_finite(city: City) -> None:
     assert math.isfinite(city.product.horizon.total_seconds())
     assert city.product.horizon.total_seconds() > 0
+
+
+def test_every_feature_and_model_a_recipe_names_exists(city: City) -> None:
+    names = frame.columns(city.recipe.features)
+    assert len(names) == len(set(names)) > 10
+    for candidate in (*city.recipe.rules, *city.recipe.candidates):
+        assert models.make(candidate).candidate == candidate

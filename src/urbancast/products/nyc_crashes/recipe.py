@@ -71,26 +71,13 @@ RECIPE = Recipe(
     fit_rows=600_000,
     primary="poisson_deviance",
     baseline="climatology",
-    rules=(
-        Candidate(
-            name="climatology",
-            model="climatology",
-            # k and window in weeks are chosen on the days before the cut; inf: the zone's mean times the city's
-            # profile, None: all history
-            params={
-                "shrinkage": (100.0, 500.0, 2000.0, float("inf")),
-                "weeks": (26, 52, 104, None),
-                "choose_days": 92,
-            },
-        ),
-    ),
+    # k and window of the shrunk profile are chosen on the calibration days before the cut
+    rules=(Candidate(name="climatology", model="climatology"),),
     features=(
         Feature(name="calendar"),
-        Feature(name="profile"),
-        Feature(name="rolling"),
+        Feature(name="rate"),
         Feature(name="weather"),
         Feature(name="place"),
-        Feature(name="rules"),
     ),
     candidates=(
         Candidate(name="linear", model="linear"),

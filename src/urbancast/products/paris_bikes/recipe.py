@@ -62,11 +62,11 @@ RECIPE = Recipe(
     baseline="climatology_scaled",
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
-        Candidate(name="climatology", model="climatology"),
-        Candidate(name="climatology_scaled", model="climatology", params={"scaled": True}),
+        Candidate(name="climatology", model="climatology", params={"rule": "mean4w"}),
+        Candidate(name="climatology_scaled", model="climatology", params={"rule": "mean4w_scaled"}),
     ),
     features=(
-        Feature(name="calendar"),
+        Feature(name="calendar", params={"school_zone": "C"}),
         Feature(name="lag"),
         Feature(name="rolling"),
         Feature(name="profile"),
