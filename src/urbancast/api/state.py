@@ -58,7 +58,11 @@ def of(request: Request) -> State:
     return state
 
 
-Here = Annotated[State, Depends(of)]
+async def _here(request: Request) -> State:  # async: FastAPI sends a plain function to a thread
+    return of(request)
+
+
+Here = Annotated[State, Depends(_here)]
 
 
 def instant(text: str | None) -> datetime | None:

@@ -54,15 +54,16 @@ def column(asked: Asked, at: datetime | None) -> int:
     axis = asked.snapshot.axis
     moment = asked.now if at is None else at
     found = axis.locate(moment)
-    span = f"a time from {iso(axis.time(0))} to {iso(axis.time(len(axis.times) - 1))}"
-    if found >= len(axis.times):
-        last = iso(axis.time(len(axis.times) - 1))
-        raise QueryError("beyond-horizon", expected=span, found=iso(moment),
-                         action=f"ask for a time up to {last}, the last one forecast")  # fmt: skip
-    if found < 0:
-        raise QueryError("before-record", expected=span, found=iso(moment),
-                         action="ask for a later time; the export holds all that was ever forecast")  # fmt: skip
-    return found
+    if 0 <= found < len(axis.times):
+        return found
+    first, last = iso(axis.time(0)), iso(axis.time(len(axis.times) - 1))
+    is_late = found >= 0
+    raise QueryError(
+        "beyond-horizon" if is_late else "before-record",
+        expected=f"a time from {first} to {last}",
+        found=iso(moment),
+        action=f"ask for a time up to {last}, the last one forecast" if is_late else f"ask for a time from {first} on",
+    )
 
 
 def row_of(asked: Asked, place: str) -> int:

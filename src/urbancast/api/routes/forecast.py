@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from urbancast.api.lenses import zone
 from urbancast.api.lenses.zone import Asked
 from urbancast.api.payload import Payload, digest, encode, send
-from urbancast.api.schemas import responses
-from urbancast.api.state import Here, instant
+from urbancast.api.schemas import Parameter, parameters, responses, texts
+from urbancast.api.state import instant, of
 from urbancast.core.errors import QueryError
-from urbancast.core.time import floor, iso
+from urbancast.core.time import floor
 
 router = APIRouter(prefix="/v1/products/{product}", tags=["zone lens"])
-At = Annotated[str | None, Query(max_length=64, description="ISO 8601 with an offset", examples=["2026-11-21T18:00Z"])]
-Place = Annotated[str, Query(max_length=200, description="Id of a place", examples=["161"])]
-Measure = Annotated[str | None, Query(max_length=100, description="Default: the product's first measure")]
+PRODUCT = Parameter(
+    name="product", where="path", description="Id of a product", example="bikes", is_required=True, max_length=100
+)
+PLACE = Parameter(name="place", description="Id of a place", example="161", is_required=True, max_length=200)
+AT = Parameter(name="at", description="ISO 8601 with an offset; default: now", example="2026-11-21T18:00Z")
+FROM = Parameter(name="from", description="First time of a series, instead of at", example="2026-11-21T00:00Z")
+TO = Parameter(name="to", description="Time before which a series ends", example="2026-11-22T00:00Z")
+MEASURE = Parameter(name="measure", description="Default: the product's first", example="bicycles", max_length=100)
 ANSWER = {
     "product": "bikes",
     "place": {"id": "p1", "name": "Bridge", "part_of": None, "lat": 1.0, "lon": 2.0},
@@ -45,25 +48,20 @@ MAP = {
 
 
 @router.get(
-    "/forecast", summary="One place: at a time, or from a time to another", responses=responses(ANSWER, 404, 422, 503)
+    "/forecast",
+    summary="One place: at a time, or from a time to another",
+    responses=responses(ANSWER, 404, 422, 503),
+    openapi_extra=parameters(PRODUCT, PLACE, AT, FROM, TO, MEASURE),
 )
-async def forecast(  # noqa: PLR0913
-    request: Request,
-    product: str,
-    place: Place,
-    here: Here,
-    *,
-    at: At = None,
-    start: Annotated[str | None, Query(alias="from", max_length=64)] = None,
-    end: Annotated[str | None, Query(alias="to", max_length=64)] = None,
-    measure: Measure = None,
-) -> Response:
+async def forecast(request: Request) -> Response:
     """Return one Answer; with ``from`` or ``to`` the series of [from, to), past hours as they were forecast then."""
-    asked = here.ask(product, measure)
-    row = zone.row_of(asked, place)
+    given = texts(request, PLACE, AT, FROM, TO, MEASURE)
+    asked = of(request).ask(request.path_params["product"], given["measure"])
+    row = zone.row_of(asked, given["place"] or "")
+    start, end = given["from"], given["to"]
     if start is None and end is None:
-        return send(request, answer_payload(asked, row, zone.column(asked, instant(at))))
-    if at is not None:
+        return send(request, answer_payload(asked, row, zone.column(asked, instant(given["at"]))))
+    if given["at"] is not None:
         raise QueryError("malformed-query", expected="`at`, or `from` and `to`", found="both", action="drop one")
     body = encode(zone.series(asked, row, instant(start), instant(end)))
     return send(request, Payload(body, digest(body)))
@@ -80,12 +78,18 @@ def answer_payload(asked: Asked, row: int, col: int) -> Payload:
     return cache.keep(key, Payload(body, digest(body)))
 
 
-@router.get("/map", summary="All places at one time", responses=responses(MAP, 404, 422, 503))
-async def city_map(request: Request, product: str, here: Here, *, at: At = None, measure: Measure = None) -> Response:
+@router.get(
+    "/map",
+    summary="All places at one time",
+    responses=responses(MAP, 404, 422, 503),
+    openapi_extra=parameters(PRODUCT, AT, MEASURE),
+)
+async def city_map(request: Request) -> Response:
     """Return every place's forecast for one interval, and the class limits that colour it."""
-    asked = here.ask(product, measure)
-    col = zone.column(asked, instant(at))
-    key = ("map", asked.grid.measure.id, col, iso(floor(asked.now, asked.snapshot.axis.step)))
+    given = texts(request, AT, MEASURE)
+    asked = of(request).ask(request.path_params["product"], given["measure"])
+    col = zone.column(asked, instant(given["at"]))
+    key = ("map", asked.grid.measure.id, col, floor(asked.now, asked.snapshot.axis.step))
     known = asked.snapshot.cache.get(key)
     if known is None:
         body = encode(zone.city_map(asked, col))
