@@ -125,7 +125,7 @@ def _reach_band() -> pl.Expr:
     """Reach in hours as a band such as ``24-48h``; the first and last are open."""
     edges = REACH_EDGES_H
     labels = [f"<{edges[0]}h", *[f"{a}-{b}h" for a, b in zip(edges, edges[1:], strict=False)], f">={edges[-1]}h"]
-    band = pl.col("reach_h").cut(list(edges), labels=labels, left_closed=True).cast(pl.String)
+    band = pl.col("reach_h").bin_intervals(list(edges), labels=labels, left_closed=True).cast(pl.String)
     return band.fill_null("unknown")
 
 

@@ -19,6 +19,7 @@ from urbancast.registry import release as registry
 from urbancast.registry.release import Release
 
 FLOW = "forecast"
+FOLLOWED = ("forecasts", "observations", "scores", "places", "verdicts")
 
 
 def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None) -> pl.DataFrame:
@@ -78,18 +79,24 @@ def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
 
 
 def serve(job: Job, served: Mapping[str, Release], *, origin: datetime | None, run_id: str) -> None:
-    """Move `serving`: the one row that the API follows."""
-    serving.move(
-        job.lake,
-        product=job.product.id,
-        origin=origin,
-        releases={measure: release.name for measure, release in served.items()},
-        versions={table: job.lake.version(table) for table in ("forecasts", "observations", "scores", "places")},
-        provenance=job.provenance,
-        data_to=observations.data_to(job.lake, job.product.id, at=origin or job.now),
-        moved_at=job.now,
-        run=run_id,
-    )
+    """Move `serving`, the one row that the API follows; nothing is written where nothing moved."""
+    row = {
+        "origin": origin,
+        "releases": {measure: release.name for measure, release in served.items()},
+        "versions": {table: job.lake.version(table) for table in FOLLOWED},
+        "provenance": job.provenance,
+        "data_to": observations.data_to(job.lake, job.product.id, at=origin or job.now),
+    }
+    current = serving.current(job.lake).get(job.product.id, {})
+    if any(current.get(key) != value for key, value in row.items()):
+        serving.move(job.lake, product=job.product.id, moved_at=datetime.now(UTC), run=run_id, **row)
+
+
+def show(job: Job, run_id: str) -> None:
+    """Serve what is served already with the newest versions of the tables: fresh scores reach the API."""
+    row = serving.current(job.lake).get(job.product.id)
+    if row is not None:
+        serve(job, serving_releases(job), origin=row["origin"], run_id=run_id)
 
 
 def recent_panel(job: Job, origin: datetime) -> Panel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from urbancast import portals
 from urbancast.core.errors import ContractError
 from urbancast.core.product import ObserveContext, Observed, Source, Window
-from urbancast.core.time import as_grain, instants
+from urbancast.core.time import as_grain
 from urbancast.flows.job import Job, step
 from urbancast.geo import places as shapes
 from urbancast.lake import covariates, observations, places, provenance, quarantine, raw, runs
@@ -107,14 +107,7 @@ def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
 def _fetch(job: Job, source: Source, window: Window, session: Session) -> Iterator[Fetched]:
     link = job.links.get(source.name)
     portal = portals.by_name("files" if link else source.portal)
-    for part in [window] if link or source.time is None else _chunks(window, source.chunk):
-        yield from portal.fetch(source, part, session=session, now=job.now, url=link or job.portal_url)
-
-
-def _chunks(window: Window, length: timedelta) -> Iterator[Window]:
-    """The window in parts, so that a broken pull goes on where it stopped."""
-    for start in instants(window.start, window.end, length):
-        yield Window(start=start, end=min(start + length, window.end))
+    yield from portal.fetch(source, window, session=session, now=job.now, url=link or job.portal_url)
 
 
 def _parsed(job: Job, source: Source, since: datetime | None) -> pl.DataFrame:

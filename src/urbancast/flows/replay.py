@@ -19,7 +19,7 @@ def run(job: Job, *, days: int | None = None) -> list[datetime]:
     run_id = job.run_id(FLOW, str(length.days))
     with step(job, run_id, FLOW, "train as known then"):
         served = forecast.serving_releases(job)
-        releases = [train.as_of(job, release, first, run_id) for release in forecast.with_baselines(job, served)]
+        releases = train.as_of(job, forecast.with_baselines(job, served), first, run_id)
     with step(job, run_id, FLOW, "forecast past days") as facts:
         known = panels.panel(job, since=first - job.recipe.train_window, until=job.now)
         for origin in origins:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -24,37 +25,34 @@ from urbancast.registry import release as registry, tracking
 from urbancast.registry.release import Release
 
 FLOW = "train"
+RULE_FEATURES = frozenset({"profile", "rolling", "rules", "rate"})
 
 
 def baselines(job: Job) -> dict[str, Release]:
     """Release 0 of every measure: the recipe's baseline with an interval of its own, as known now."""
-    run_id = job.run_id(FLOW, "baseline")
-    known = _known(job, job.now)
-    return {
-        measure.id: _freeze(job, measure.id, job.recipe.baseline, job.now, run_id, known=known, number=0)[0]
-        for measure in job.product.measures
-    }
+    training = Training(job, job.now, job.run_id(FLOW, "baseline"))
+    return {m.id: training.freeze(m.id, job.recipe.baseline, number=0)[0] for m in job.product.measures}
 
 
 def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
     """Train the best candidate of each measure on what is known now, freeze it and log it."""
-    run_id = job.run_id(FLOW)
-    known = _known(job, job.now)
+    training = Training(job, job.now, job.run_id(FLOW))
     made: dict[str, Release] = {}
     for measure, result in evidence.items():
         best = best_candidate(job, result)
         number = registry.next_number(job.lake, job.product.id, measure)
         facts = {"backtest": _scores(job, result)}
-        release, _ = _freeze(job, measure, best, job.now, run_id, known=known, number=number, facts=facts)
-        with step(job, run_id, FLOW, f"{measure}: log"):
+        release, _ = training.freeze(measure, best, number=number, facts=facts)
+        with step(job, training.run_id, FLOW, f"{measure}: log"):
             tracking.log(job.lake, trained(job, release, result))
         made[measure] = release
     return made
 
 
-def as_of(job: Job, release: Release, cut: datetime, run_id: str) -> tuple[Release, Fitted]:
-    """The same candidate as ``release``, trained on what was known at ``cut``."""
-    return _freeze(job, release.measure, release.candidate, cut, run_id, known=_known(job, cut), number=release.number)
+def as_of(job: Job, releases: Sequence[Release], cut: datetime, run_id: str) -> list[tuple[Release, Fitted]]:
+    """The same candidates as ``releases``, trained on what was known at ``cut``."""
+    training = Training(job, cut, run_id)
+    return [training.freeze(release.measure, release.candidate, number=release.number) for release in releases]
 
 
 def best_candidate(job: Job, result: Backtest) -> str:
@@ -70,39 +68,49 @@ def best_candidate(job: Job, result: Backtest) -> str:
     return str(means["candidate"][0])
 
 
-def _known(job: Job, cut: datetime) -> Panel:
-    plan = Plan.of(job.recipe, job.product)
-    return panels.panel(job, since=cut - plan.train_window - plan.calibration, until=cut)
+@dataclass
+class Training:
+    """Fits of one job at one cut, on one panel."""
+
+    job: Job
+    cut: datetime
+    run_id: str
+    plan: Plan = field(init=False)
+    panel: Panel = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the panel as known at the cut."""
+        self.plan = Plan.of(self.job.recipe, self.job.product)
+        since = self.cut - self.plan.train_window - self.plan.calibration
+        self.panel = panels.panel(self.job, since=since, until=self.cut)
+
+    def freeze(
+        self, measure: str, name: str, *, number: int, facts: Mapping[str, Any] | None = None
+    ) -> tuple[Release, Fitted]:
+        """Fit the candidate of that name and freeze it as a release."""
+        job, candidate = self.job, _named(self.job, name)
+        with step(job, self.run_id, FLOW, f"{measure}: {name}") as told:
+            plan = _plan_of_rules(self.plan) if candidate in job.recipe.rules else self.plan
+            fitted = backtest.fit(self.panel, plan, measure, candidate, self.cut)
+            release = Release(
+                product=job.product.id,
+                measure=measure,
+                name="",
+                number=number,
+                candidate=name,
+                trained_until=self.cut,
+                path="",
+                facts={**_inputs(job, self.panel, plan), **(facts or {})},
+            )
+            frozen = registry.freeze(job.lake, fitted, release, run=self.run_id, now=job.now)
+            told.update(release=frozen.name, **fitted.facts)
+        return frozen, fitted
 
 
-def _freeze(
-    job: Job,
-    measure: str,
-    name: str,
-    cut: datetime,
-    run_id: str,
-    *,
-    known: Panel,
-    number: int,
-    facts: Mapping[str, Any] | None = None,
-) -> tuple[Release, Fitted]:
-    plan = Plan.of(job.recipe, job.product)
-    candidate = _named(job, name)
-    with step(job, run_id, FLOW, f"{measure}: {name}") as told:
-        fitted = backtest.fit(known, plan, measure, candidate, cut)
-        release = Release(
-            product=job.product.id,
-            measure=measure,
-            name="",
-            number=number,
-            candidate=name,
-            trained_until=cut,
-            path="",
-            facts={**_inputs(job, known, plan), **(facts or {})},
-        )
-        frozen = registry.freeze(job.lake, fitted, release, run=run_id, now=job.now)
-        told.update(release=frozen.name, **fitted.facts)
-    return frozen, fitted
+def _plan_of_rules(plan: Plan) -> Plan:
+    """A simple rule fits only its interval: the calibration window and the columns it reads are enough."""
+    features = tuple(feature for feature in plan.features if feature.name in RULE_FEATURES)
+    return replace(plan, features=features, train_window=plan.calibration + timedelta(days=14))
 
 
 def _inputs(job: Job, known: Panel, plan: Plan) -> dict[str, Any]:

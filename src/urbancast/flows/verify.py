@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from urbancast.features.panel import Panel
-from urbancast.flows import panel as panels
+from urbancast.flows import forecast, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import forecasts, scores
 from urbancast.monitoring import verify
@@ -29,6 +29,8 @@ def run(job: Job, *, since: datetime | None = None) -> pl.DataFrame:
             if losses.height:
                 _keep(job, losses, run_id)
                 parts.append(losses)
+    with step(job, run_id, FLOW, "show"):
+        forecast.show(job, run_id)
     return pl.concat(parts) if parts else pl.DataFrame()
 
 

@@ -6,6 +6,7 @@ MLflow mirrors; the lake's `releases` table is the source of truth, so a lost tr
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,7 @@ def _home(lake: Lake) -> Path:
 def _client(lake: Lake) -> MlflowClient:
     from mlflow import MlflowClient  # a second and a half; only trainings need it
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri(lake), registry_uri=uri(lake))
 
 

@@ -1,0 +1,64 @@
+"""Riverton, a product small enough to live through its whole loop in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from urbancast import products
+from urbancast.flows.job import Clock, Job, Teller, tell_nobody
+from urbancast.lake.store import Lake
+from urbancast.portals.emulator import Emulator
+from urbancast.settings import settings
+
+CITIES = Path(__file__).resolve().parents[1] / "cities"
+NOW = datetime(2026, 3, 31, 10, tzinfo=UTC)  # two days after the clocks changed
+
+
+class Open(Protocol):
+    """Open Riverton's job on a lake, with its emulator."""
+
+    def __call__(
+        self, lake: Lake, *, teller: Teller = tell_nobody
+    ) -> AbstractContextManager[tuple[Job, Emulator]]: ...
+
+
+@pytest.fixture(autouse=True)
+def _riverton(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("URBANCAST_PRODUCTS", str(CITIES))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    products.forget()
+    yield
+    settings.cache_clear()
+    products.forget()
+
+
+@pytest.fixture
+def riverton() -> Open:
+    """Open Riverton's job; what is told goes to ``teller``."""
+
+    @contextmanager
+    def opened(lake: Lake, *, teller: Teller = tell_nobody) -> Iterator[tuple[Job, Emulator]]:
+        clock = Clock(now=NOW)
+        with Emulator(products.sample("riverton").datasets(), clock=lambda: clock.now) as emulator:
+            yield (
+                Job(
+                    product=products.get("riverton"),
+                    recipe=products.recipe("riverton"),
+                    lake=lake,
+                    now=NOW,
+                    provenance="sample",
+                    portal_url=emulator.url,
+                    clock=clock,
+                    teller=teller,
+                ),
+                emulator,
+            )
+
+    return opened

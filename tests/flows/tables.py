@@ -1,0 +1,35 @@
+"""Compare lakes: everything that a run writes but wall-clock times and the log of runs."""
+
+from __future__ import annotations
+
+import polars as pl
+from urbancast.core.tables import TABLES
+from urbancast.lake import serving
+from urbancast.lake.store import Lake
+
+CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at")
+
+
+def contents(lake: Lake) -> dict[str, pl.DataFrame]:
+    """Rows of every table but `runs` and `serving`, without wall clocks, sorted."""
+    found = {}
+    for table in TABLES:
+        if table in ("runs", "serving"):
+            continue
+        clocks = CLOCKS if table != "covariates" else ()
+        rows = lake.scan(table).collect().drop(*clocks, strict=False)
+        found[table] = rows.sort(pl.struct(pl.exclude(pl.Object)).hash(seed=0))
+    return found
+
+
+def served(lake: Lake) -> dict[str, object]:
+    """What the API would follow: origin and releases by product."""
+    return {name: (row["origin"], row["releases"]) for name, row in serving.current(lake).items()}
+
+
+def assert_equal(left: Lake, right: Lake) -> None:
+    """Fail with the table's name where two lakes say different things."""
+    one, other = contents(left), contents(right)
+    for table in one:
+        assert one[table].equals(other[table]), f"{table} differs: {one[table].height} and {other[table].height} rows"
+    assert served(left) == served(right)
