@@ -44,6 +44,7 @@ class Follower:
         self._versions: dict[str, int] = {}
         self._keys: dict[tuple[str, str], Any] = {}
         self._recorded: dict[str, datetime] = {}
+        self._recent, self._read_runs = pl.DataFrame(), -1
 
     async def follow(self, poll_seconds: float) -> None:
         """Look for ever; a look that fails leaves the old world, with its trouble named."""
@@ -81,6 +82,8 @@ class Follower:
     def _next(self, lake: Lake, versions: Mapping[str, int], now: datetime) -> World:
         """World of this look; a product that cannot be read keeps its old view and does not hold up the others."""
         rows = serving.current(lake)
+        if self._recent.is_empty() or versions["runs"] != self._read_runs:
+            self._recent, self._read_runs = runs.read(lake, since=now - progress.RECENT), versions["runs"]
         views, troubles = dict(self.world.views), []
         for name, product in self.products.items():
             try:
@@ -98,7 +101,7 @@ class Follower:
         self, product: Product, row: Mapping[str, Any] | None, versions: Mapping[str, int], now: datetime
     ) -> View:
         old = self.world.views[product.id]
-        recent = runs.read(self._open(), product.id, since=now - progress.RECENT)
+        recent = self._recent.filter(pl.col("product") == product.id)
         doing = progress.read(recent, is_serving=bool(row and row["origin"]), now=now)
         if row is None:
             return replace(old, progress=doing)

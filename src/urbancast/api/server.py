@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+import structlog
 import uvicorn
 
 from urbancast.api.app import create_app
@@ -12,11 +15,14 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
     """Serve until stopped, on 127.0.0.1:8000 unless told otherwise."""
     deployed = settings()
     bound = host or deployed.host
+    level = logging.getLevelNamesMapping().get(deployed.log_level.upper(), logging.INFO)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     uvicorn.run(
         create_app(lake_url, host=bound),
         host=bound,
         port=port or deployed.port,
         access_log=False,
         server_header=False,
-        log_level=deployed.log_level.lower(),
+        log_level=level,
+        timeout_graceful_shutdown=5,
     )
