@@ -125,8 +125,9 @@ def _reach_band() -> pl.Expr:
     """Reach in hours as a band such as ``24-48h``; the first and last are open."""
     edges = REACH_EDGES_H
     labels = [f"<{edges[0]}h", *[f"{a}-{b}h" for a, b in zip(edges, edges[1:], strict=False)], f">={edges[-1]}h"]
-    band = pl.col("reach_h").bin_intervals(list(edges), labels=labels, left_closed=True).cast(pl.String)
-    return band.fill_null("unknown")
+    passed = pl.sum_horizontal((pl.col("reach_h") >= edge).cast(pl.Int32) for edge in edges)
+    band = passed.replace_strict(dict(enumerate(labels)), return_dtype=pl.String)
+    return pl.when(pl.col("reach_h").is_null()).then(pl.lit("unknown")).otherwise(band)
 
 
 def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequence[str] = ()) -> pl.DataFrame:
