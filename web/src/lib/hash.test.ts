@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { read, write, type Where } from './hash'
+
+const where: Where = {
+  page: 'map', product: 'paris_bikes', place: '100007049-101007049', at: '2026-11-21T17:00:00Z', measure: null, by: 'doubt', lang: 'fr',
+}
+
+it('a place in the address can be opened again', () => {
+  expect(read(write(where))).toEqual(where)
+})
+
+it('the address stays short and readable', () => {
+  expect(write(where)).toBe('#/map/paris_bikes?place=100007049-101007049&at=2026-11-21T17:00:00Z&by=doubt&lang=fr')
+})
+
+it('nonsense in the address is nothing, not a crash', () => {
+  expect(read('#/%E0%A4%A/%%?at=yesterday&by=magic&lang=xx')).toEqual({
+    page: 'map', product: null, place: null, at: null, measure: null, by: 'value', lang: null,
+  })
+})
