@@ -135,3 +135,14 @@ def test_an_unknown_product_is_told_the_known_ones(client: TestClient) -> None:
     found = problem(client.get("/v1/products/bike"), 404, "unknown-product")
     assert "bikes" in found["expected"]
     assert "bike" in found["found"]
+
+
+def test_a_question_without_a_content_type_is_read_as_json(client: TestClient) -> None:
+    response = client.post(f"{BIKES}/answer", content=b'{"place": "a", "at": "2021-10-30T16:00Z"}')
+    assert response.json()["place"]["id"] == "a"
+
+
+def test_a_question_sent_as_a_form_is_told_to_be_json(client: TestClient) -> None:
+    response = client.post(f"{BIKES}/answer", data={"place": "a"})
+    found = problem(response, 422, "malformed-query")
+    assert "application/json" in found["expected"]

@@ -65,6 +65,7 @@ def create_app(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        strict_content_type=False,
         lifespan=_following(follower, every),
         middleware=[ring],
     )

@@ -107,7 +107,8 @@ async def on_validation(_request: Request, error: Exception) -> Response:
     """Answer a request that does not fit the route's shape; names the first bad field."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) and error.errors() else {}
     place = ".".join(str(part) for part in first.get("loc", ())) or "request"
-    expected = f"{place}: {first.get('msg', 'a well-formed request')}"
+    hint = ": a JSON object, sent as application/json" if place == "body" else ""
+    expected = f"{place}{hint}: {first.get('msg', 'a well-formed request')}"
     return of_query(
         QueryError(
             "malformed-query",
