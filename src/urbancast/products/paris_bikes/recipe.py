@@ -57,7 +57,7 @@ RECIPE = Recipe(
     train_window=timedelta(days=366),
     calibration=timedelta(days=56),
     folds=Folds(count=3, every=timedelta(days=14)),
-    fit_rows=400_000,
+    fit_rows=200_000,
     primary="mae",
     baseline="climatology_scaled",
     rules=(
