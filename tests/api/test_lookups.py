@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -44,6 +47,14 @@ def test_a_plus_lost_in_the_url_is_understood(client: TestClient) -> None:
 
 def test_no_time_means_now(client: TestClient) -> None:
     assert client.get("/v1/products/bikes/forecast", params={"place": "a"}).json()["at"] == "2021-10-30T06:00:00Z"
+
+
+def test_before_the_first_forecast_of_all_now_is_its_first_hour(city: Any) -> None:
+    with city.client(clock=lambda: datetime(2021, 10, 26, 12, 30, tzinfo=UTC)) as early:
+        # nothing was forecast before 2021-10-27; a map of holes would be no first screen
+        frame = early.get("/v1/products/bikes/map").json()
+    assert (frame["at"], frame["times"]["now"]) == ("2021-10-30T00:00:00Z", "2021-10-30T00:00:00Z")
+    assert frame["state"][0] == "forecast"
 
 
 @pytest.mark.parametrize(

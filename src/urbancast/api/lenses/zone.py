@@ -53,7 +53,7 @@ def column(asked: Asked, at: datetime | None) -> int:
     """Column of the interval that holds ``at`` (default: now); refuses times outside the record and horizon."""
     axis = asked.snapshot.axis
     moment = asked.now if at is None else at
-    found = axis.locate(moment)
+    found = present(asked) if at is None else axis.locate(moment)
     if 0 <= found < len(axis.times):
         return found
     first, last = iso(axis.time(0)), iso(axis.time(len(axis.times) - 1))
@@ -64,6 +64,14 @@ def column(asked: Asked, at: datetime | None) -> int:
         found=iso(moment),
         action=f"ask for a time up to {last}, the last one forecast" if is_late else f"ask for a time from {first} on",
     )
+
+
+def present(asked: Asked) -> int:
+    """Column of now; of the first hour forecast where now came before it and nothing was ever forecast for now."""
+    axis = asked.snapshot.axis
+    found = axis.locate(asked.now)
+    is_mute = 0 <= found < axis.first and bool(np.isnan(asked.grid.values[:, found, 0]).all())
+    return axis.first if is_mute else found
 
 
 def row_of(asked: Asked, place: str) -> int:
@@ -282,13 +290,14 @@ def city_map(asked: Asked, col: int) -> dict[str, Any]:
 
 
 def times(asked: Asked) -> dict[str, str]:
-    """First and last forecast times, now, and the first past time kept."""
+    """First and last forecast times, the time shown when none is asked for, and the first past time kept."""
     axis = asked.snapshot.axis
+    shown = present(asked)
     first = min(axis.first, len(axis.times) - 1)
     return {
         "first": iso(axis.time(first)),
         "last": iso(axis.time(len(axis.times) - 1)),
-        "now": iso(floor(asked.now, axis.step)),
+        "now": iso(axis.time(shown) if 0 <= shown < len(axis.times) else floor(asked.now, axis.step)),
         "past_first": iso(axis.time(0)),
     }
 
