@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -202,10 +203,16 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> City:
     return build(tmp_path_factory.mktemp("city"))
 
 
+def copy_of(city: City, folder: Path) -> City:
+    """The same city in a lake of its own."""
+    shutil.copytree(city.lake.url, folder / "lake")
+    return City(Lake.open(str(folder / "lake")), city.catalog, dict(city.served))
+
+
 @pytest.fixture
-def moving_city(tmp_path: Path) -> City:
+def moving_city(city: City, tmp_path: Path) -> City:
     """A city of this test alone."""
-    return build(tmp_path)
+    return copy_of(city, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -216,16 +223,10 @@ def client(city: City) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def with_boundaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def with_boundaries(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of the same city whose zones are real boundaries."""
-    city = build(tmp_path_factory.mktemp("real"))
+    city = copy_of(city, tmp_path_factory.mktemp("real"))
     rows = places.get(city.lake, "crashes").with_columns(is_schematic=pl.lit(False)).drop("product")
     places.put(city.lake, "crashes", rows)
     with city.client() as client:
         yield client
-
-
-@pytest.fixture
-def changed() -> Callable[..., Product]:
-    """`dataclasses.replace` for a product."""
-    return replace
