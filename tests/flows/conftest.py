@@ -27,10 +27,16 @@ class Open(Protocol):
     ) -> AbstractContextManager[tuple[Job, Emulator]]: ...
 
 
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One tracking database a session: MLflow takes seconds to make its tables."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
 @pytest.fixture(autouse=True)
-def _riverton(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _riverton(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tracking: str) -> Iterator[None]:
     monkeypatch.setenv("URBANCAST_PRODUCTS", str(CITIES))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     products.forget()

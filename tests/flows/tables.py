@@ -7,7 +7,7 @@ from urbancast.core.tables import TABLES
 from urbancast.lake import serving
 from urbancast.lake.store import Lake
 
-CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at")
+CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at", "url")  # the emulator's port is in the URL
 
 
 def contents(lake: Lake) -> dict[str, pl.DataFrame]:

@@ -143,7 +143,7 @@ def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequ
         rows = rows.join(beside, on=list(KEY), how="inner", maintain_order="left")
     sums = [pl.col(name).sum() for name in ("value", "mean", *LOSSES, *[f"baseline_{name}" for name in BASELINES])]
     keys = ["place", "measure", "day", "reach_band", "how", *by]
-    return rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias("n"), *sums).sort(keys)
+    return rows.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("n"), *sums).sort(keys)
 
 
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:

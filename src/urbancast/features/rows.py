@@ -51,7 +51,7 @@ def training_rows(panel: Panel, cut: datetime, plan: Plan, *, measure: str) -> p
         share = np.sort(rng.choice(targets.height, plan.fit_rows, replace=False))
         targets = targets[share]
     rows = _with_origins(targets, cut, plan, is_sparse=is_sparse, rng=rng)
-    rows = rows.filter(pl.col("origin") >= _first_useful(panel, measure, is_sparse=is_sparse))
+    rows = rows.filter(pl.col("origin") >= _first_useful(panel, measure, cut, is_sparse=is_sparse))
     calibration = pl.col("time") >= cut - plan.calibration
     return rows.with_columns(is_calibration=calibration).sort("origin", "place", "time")
 
@@ -102,9 +102,9 @@ def _sparse_targets(
 _ONE = pl.lit(1.0, pl.Float32)
 
 
-def _first_useful(panel: Panel, measure: str, *, is_sparse: bool) -> datetime:
+def _first_useful(panel: Panel, measure: str, cut: datetime, *, is_sparse: bool) -> datetime:
     names = [measure, COVERED] if is_sparse else [measure]
-    seen = panel.observations.filter(pl.col("measure").is_in(names))
+    seen = panel.observations.filter(pl.col("measure").is_in(names) & (pl.col("available_at") <= cut))
     first, last = seen["available_at"].min(), seen["available_at"].max()
     return first + min(WARM_UP, (last - first) / 4)  # type: ignore[operator,no-any-return]
 

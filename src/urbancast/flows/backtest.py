@@ -20,7 +20,7 @@ def run(job: Job) -> dict[str, Backtest]:
     run_id = job.run_id(FLOW)
     plan = Plan.of(job.recipe, job.product)
     cuts = folds.cuts(job.now, job.recipe.folds)
-    known = panels.panel(job, since=cuts[0] - plan.train_window - plan.calibration)
+    known = panels.panel(job)
     found: dict[str, Backtest] = {}
     for measure in job.product.measures:
         with step(job, run_id, FLOW, f"{measure.id}, {len(cuts)} folds") as facts:

@@ -27,7 +27,7 @@ def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None)
     origin = origin or job.now
     run_id = job.at(origin).run_id(FLOW)
     served = serving_releases(job)
-    known = panel or recent_panel(job, origin)
+    known = panel or panels.panel(job, until=origin)
     with step(job, run_id, FLOW, "forecast") as facts:
         rows = pl.concat([issue(job, release, known, origin, run_id) for release in with_baselines(job, served)])
         facts.update(rows=rows.height, origin=origin)
@@ -72,7 +72,7 @@ def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
     row = serving.current(job.lake).get(job.product.id)
     origin: datetime | None = row["origin"] if row else None
     if origin is not None:
-        known = recent_panel(job, origin)
+        known = panels.panel(job, until=origin)
         for release in served.values():
             issue(job, release, known, origin, run_id)
     serve(job, served, origin=origin, run_id=run_id)
@@ -97,11 +97,6 @@ def show(job: Job, run_id: str) -> None:
     row = serving.current(job.lake).get(job.product.id)
     if row is not None:
         serve(job, serving_releases(job), origin=row["origin"], run_id=run_id)
-
-
-def recent_panel(job: Job, origin: datetime) -> Panel:
-    """Panel with the training window's past: what features at ``origin`` may look back on."""
-    return panels.panel(job, since=origin - job.recipe.train_window, until=origin)
 
 
 def _baseline(job: Job, measure: str) -> Release:

@@ -1,4 +1,7 @@
-"""Read a product's panel from the lake: everything the frame may look at, versions included."""
+"""Read a product's panel from the lake: everything the frame may look at, versions included.
+
+Frames get the whole history, so that a feature never depends on who asked; only truth is read from a day on.
+"""
 
 from __future__ import annotations
 

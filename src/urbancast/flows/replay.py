@@ -21,7 +21,7 @@ def run(job: Job, *, days: int | None = None) -> list[datetime]:
         served = forecast.serving_releases(job)
         releases = train.as_of(job, forecast.with_baselines(job, served), first, run_id)
     with step(job, run_id, FLOW, "forecast past days") as facts:
-        known = panels.panel(job, since=first - job.recipe.train_window, until=job.now)
+        known = panels.panel(job, until=job.now)
         for origin in origins:
             for release, fitted in releases:
                 forecast.issue(job, release, known, origin, run_id, fitted=fitted)

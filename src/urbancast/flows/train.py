@@ -81,8 +81,7 @@ class Training:
     def __post_init__(self) -> None:
         """Read the panel as known at the cut."""
         self.plan = Plan.of(self.job.recipe, self.job.product)
-        since = self.cut - self.plan.train_window - self.plan.calibration
-        self.panel = panels.panel(self.job, since=since, until=self.cut)
+        self.panel = panels.panel(self.job, until=self.cut)
 
     def freeze(
         self, measure: str, name: str, *, number: int, facts: Mapping[str, Any] | None = None
