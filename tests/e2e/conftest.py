@@ -55,7 +55,8 @@ def fill(lake: Lake, product: Product, shapes: pl.DataFrame, *, now: datetime) -
         _release(lake, product, measure, origin)
         _count(lake, product, measure, ids, origin)
         for back in range(7, -1, -1):
-            _issue(lake, product, measure, ids[:-1], origin - back * DAY)
+            for number, share in ((0, 0.9), (1, 1.0)):
+                _issue(lake, product, measure, ids[:-1], origin - back * DAY, number=number, share=share)
         _score(lake, product, measure, ids[:-1], origin)
     runs.record(lake, product.id, "e2e", flow="verify", step="score", state="done", at=origin + HOUR)
     serving.move(
@@ -74,12 +75,19 @@ def _expected(ids: list[str], times: list[datetime], measure: Measure) -> pl.Dat
     return table.with_columns(pl.col("time").cast(UTC_US), mean=day * level).drop("rank")
 
 
-def _issue(lake: Lake, product: Product, measure: Measure, ids: list[str], origin: datetime) -> None:
-    means = _expected(ids, instants(origin, origin + product.horizon, HOUR), measure)
+def _issue(
+    lake: Lake, product: Product, measure: Measure, ids: list[str], origin: datetime, *, number: int, share: float
+) -> None:
+    """Forecasts of one release: the baseline's (number 0) are a tenth lower."""
+    times = instants(origin, origin + product.horizon, HOUR)
+    means = _expected(ids, times, measure).with_columns(pl.col("mean") * share)
     own = pl.lit(0.0) if measure.sparse else pl.col("mean")
     bands = {name: (own * (1 + width)).clip(0.0) for name, width in zip(QUANTILE_COLUMNS, WIDTHS, strict=True)}
     frame = means.with_columns(
-        measure=pl.lit(measure.id), origin=pl.lit(origin).cast(UTC_US), release=pl.lit(f"{measure.id}-1"), **bands
+        measure=pl.lit(measure.id),
+        origin=pl.lit(origin).cast(UTC_US),
+        release=pl.lit(f"{measure.id}-{number}"),
+        **bands,
     )
     forecasts.add(lake, product.id, frame, run="e2e", issued_at=origin + HOUR)
 
@@ -209,9 +217,9 @@ class Town:
         name = f"{measure.id}-{row['number'].item() + 1}"
         new = row.with_columns(release=pl.lit(name), number=pl.col("number") + 1)
         releases.add(self.lake, new.with_columns(created_at=pl.lit(NOW).cast(UTC_US)))
-        served = forecasts.read(self.lake, product, origin=ORIGIN, measure=measure.id)
+        served = forecasts.read(self.lake, product, origin=ORIGIN, measure=measure.id, release=row["release"].item())
         frame = served.drop("product", "run", "issued_at").with_columns(release=pl.lit(name))
-        forecasts.add(self.lake, product, frame.unique(["place", "time"]), run="e2e", issued_at=NOW)
+        forecasts.add(self.lake, product, frame, run="e2e", issued_at=NOW)
         serving.move(
             self.lake, product=product, origin=ORIGIN, releases={measure.id: name}, versions={}, provenance="sample",
             data_to=ORIGIN - 6 * HOUR, moved_at=NOW, run="e2e",

@@ -1,6 +1,6 @@
 // What the whole page knows: where the person is (hash), what is served (products), which theme and language.
 import * as api from './api'
-import { read, write, type ColourBy, type Where } from './hash'
+import { COLOUR_BY, read, write, type ColourBy, type Where } from './hash'
 import { say, type Word } from './i18n'
 import { LANGS, type Lang, type Measure, type Product, type Status } from './types'
 import type { Theme } from './colours'
@@ -24,6 +24,9 @@ class App {
   measure = $derived<Measure | null>(
     this.product?.measures.find((one) => one.id === this.where.measure) ?? this.product?.measures[0] ?? null,
   )
+  /** What can be coloured: a rare event's range is all zeros, so its width would feign certainty. */
+  colourings = $derived<ColourBy[]>(this.measure?.sparse ? COLOUR_BY.filter((by) => by !== 'doubt') : COLOUR_BY)
+  by = $derived<ColourBy>(this.colourings.includes(this.where.by) ? this.where.by : 'value')
   /** Changes whenever another origin or release begins to serve: everything shown is then asked again. */
   version = $derived(
     this.product?.serving ? `${this.product.serving.origin}|${this.product.serving.tag ?? JSON.stringify(this.product.serving.releases)}` : '',

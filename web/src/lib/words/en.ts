@@ -38,6 +38,7 @@ export const en = {
   legend_doubt: 'Width of the 80 % range ÷ forecast',
   legend_usual: 'Forecast ÷ usual at this hour of the week',
   legend_no_data: 'no data',
+  legend_unknown: 'no data, or usual not known',
   legend_closed: 'closed',
   legend_one_in: '{label}: one in … {grain}',
   legend_schematic: 'Schematic shapes, not boundaries',

@@ -39,6 +39,7 @@ export const es: Words = {
   legend_doubt: 'Anchura del intervalo del 80 % ÷ previsión',
   legend_usual: 'Previsión ÷ lo habitual a esta hora de la semana',
   legend_no_data: 'sin datos',
+  legend_unknown: 'sin datos, o habitual desconocido',
   legend_closed: 'cerrado',
   legend_one_in: '{label}: uno cada … {grain}',
   legend_schematic: 'Formas esquemáticas, no límites',

@@ -39,6 +39,7 @@ export const fr: Words = {
   legend_doubt: 'Largeur de l’intervalle à 80 % ÷ prévision',
   legend_usual: 'Prévision ÷ habitude à cette heure de la semaine',
   legend_no_data: 'sans données',
+  legend_unknown: 'sans données, ou habitude inconnue',
   legend_closed: 'fermé',
   legend_one_in: '{label} : un toutes les … {grain}',
   legend_schematic: 'Formes schématiques, pas des limites',
