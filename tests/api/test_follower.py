@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from urbancast.api import progress
 from urbancast.api.app import create_app
 from urbancast.core.time import HOUR
-from urbancast.lake import runs, serving
+from urbancast.lake import runs, scores, serving
 from urbancast.lake.store import Lake
 
 AT = "2021-10-31T05:00:00Z"
@@ -164,6 +165,26 @@ def test_a_look_that_finds_nothing_new_keeps_the_snapshot(moving_city: Any) -> N
         before = follower.world.views["bikes"].snapshot
         follower.look()
         assert follower.world.views["bikes"].snapshot is before
+
+
+def test_scores_that_come_in_quick_succession_are_shown_a_little_later_but_shown(moving_city: Any) -> None:
+    ticks = {"now": origin_of(moving_city) + 12 * HOUR}
+    with moving_city.client(clock=lambda: ticks["now"]) as client:
+        follower = client.app.state.urbancast.follower
+
+        def scored() -> int:
+            follower.look()
+            return int(client.get("/v1/products/bikes/track-record").json()["kinds"]["replay"]["n"])
+
+        before = scored()
+        rows = moving_city.lake.scan("scores", product="bikes").filter(pl.col("release") == "bicycles-gbm").collect()
+        replayed = rows.filter(pl.col("kind").cast(pl.String) == "replay").drop("product", "run")
+        later = replayed.with_columns(pl.col("day") - pl.duration(days=100))
+        scores.add(moving_city.lake, "bikes", later, run="t")
+        ticks["now"] += timedelta(seconds=1)
+        assert scored() == before
+        ticks["now"] += timedelta(seconds=9)
+        assert scored() == 2 * before
 
 
 def test_the_follower_polls_by_itself(moving_city: Any) -> None:

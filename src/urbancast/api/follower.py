@@ -44,6 +44,7 @@ class Follower:
         self._versions: dict[str, int] = {}
         self._keys: dict[tuple[str, str], Any] = {}
         self._recorded: dict[str, datetime] = {}
+        self._owed: set[str] = set()  # products whose record changed too soon after the last
         self._recent, self._read_runs = pl.DataFrame(), -1
 
     async def follow(self, poll_seconds: float) -> None:
@@ -69,8 +70,7 @@ class Follower:
         now = self.clock()
         self._lake = self._lake or Lake.open(self.lake_url)
         versions = {table: self._lake.version(table) for table in ("serving", "runs", "alerts", "places", "scores")}
-        is_pending = any(now - at < RECORD_EVERY for at in self._recorded.values())
-        if versions != self._versions or is_pending or self.world.trouble is not None:
+        if versions != self._versions or self._owed or self.world.trouble is not None:
             self._versions = versions
             before, self.world = self.world, self._next(self._lake, versions, now)
             for name, view in self.world.views.items():
@@ -130,10 +130,15 @@ class Follower:
     def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
         if view.atlas is None or view.snapshot is None:
             return view
-        last = self._recorded.get(view.product.id)
-        is_early = last is not None and now - last < RECORD_EVERY
-        if is_early or not self._has_changed(view, "scores", (versions["scores"], view.snapshot.tag)):
+        key = (versions["scores"], view.snapshot.tag)
+        if self._keys.get((view.product.id, "scores")) == key:
             return view
+        last = self._recorded.get(view.product.id)
+        if last is not None and now - last < RECORD_EVERY:
+            self._owed.add(view.product.id)
+            return view
+        self._owed.discard(view.product.id)
+        self._keys[(view.product.id, "scores")] = key
         self._recorded[view.product.id] = now
         lake = self._open()
         known = releases.read(lake, view.product.id)
