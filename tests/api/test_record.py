@@ -105,6 +105,13 @@ def test_a_baseline_without_error_gives_no_skill_rather_than_an_infinite_one() -
     assert made.skill() is None
 
 
+def test_reach_bands_stand_in_the_order_of_hours() -> None:
+    bands = ["168-336h", "<24h", ">=336h", "24-48h"]
+    scores = pl.concat(rows([0.8]).with_columns(reach_band=pl.lit(band)) for band in bands)
+    shown = [row["reach"] for row in build(scores).kinds["replay"]["by_reach"]]
+    assert shown == ["<24h", "24-48h", "168-336h", ">=336h"]
+
+
 def test_places_are_ranked_by_skill() -> None:
     worse = rows([0.8] * 6, place="b").with_columns(absolute_error=pl.lit(4.4))
     best = build(pl.concat([rows([0.8] * 6), worse])).kinds["replay"]["best_places"]

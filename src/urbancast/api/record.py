@@ -20,6 +20,10 @@ _SUMS = (
     *("hits_80", "plain_hits_80", "baseline_absolute_error", "baseline_squared_error", "baseline_deviance"),
     *("baseline_pinball", "baseline_crps"),
 )
+# "<24h", "24-48h", "168-336h", ">=336h": by the hours a band begins with, the open one below first.
+_BAND_ORDER = pl.col("reach").str.extract(r"(\d+)").cast(pl.Int64) * 2 - pl.col("reach").str.starts_with("<").cast(
+    pl.Int64
+)
 Table = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -133,7 +137,7 @@ def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) ->
     overall = _held(rows.with_columns(place=pl.lit(""), hour=pl.lit(0, pl.Int16)), [""])
     half = overall.plus_minus[0, 0]
     hours = _grouped(rows, score, "hour")
-    bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"})
+    bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"}).sort(_BAND_ORDER)
     days = _grouped(rows, score, "day").with_columns(pl.col("day").cast(pl.String))
     places = _grouped(sites, score, "place").filter(pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
     ranked = places.sort(["skill", "place"], descending=[True, False])
