@@ -198,6 +198,7 @@ export interface Hit {
   place: string | null
   lat: number
   lon: number
+  part_of?: string | null
 }
 
 export interface HourRow {

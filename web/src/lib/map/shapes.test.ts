@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Places } from '../types'
-import { boundsOf, prepared, shiftsOf } from './shapes'
+import { boundsOf, nearest, prepared, shiftsOf } from './shapes'
 
 const site = (id: string, lon: number, lat: number) =>
   ({ type: 'Feature', id, properties: { name: id, part_of: null, area_km2: null, is_schematic: false }, geometry: { type: 'Point', coordinates: [lon, lat] } }) as const
@@ -16,4 +16,9 @@ it('two directions on one spot stand side by side, a lone counter on its spot', 
 it('the first view holds every place and the served outline', () => {
   const mask = { type: 'Polygon', coordinates: [[[1, 47], [4, 47], [4, 48], [1, 47]]] } as const
   expect(boundsOf({} as never, prepared(places), mask as never)).toEqual([1, 47, 4, 49])
+})
+
+it('a landmark is answered for by the nearest site', () => {
+  expect(nearest(places, 2.9, 48.9)?.place).toBe('c')
+  expect(nearest({ type: 'FeatureCollection', features: [] }, 0, 0)).toBeNull()
 })

@@ -64,3 +64,15 @@ export function middle(geometry: Geometry): [number, number] {
   const ys = all.map((one) => one[1] ?? 0)
   return [(Math.min(...xs) + Math.max(...xs)) / 2, (Math.min(...ys) + Math.max(...ys)) / 2]
 }
+
+/** The place whose middle lies nearest, by an equirectangular measure good enough within a city. */
+export function nearest(places: Places, lon: number, lat: number): { place: string; name: string } | null {
+  const squeeze = Math.cos((lat * Math.PI) / 180)
+  let best: { place: string; name: string; far: number } | null = null
+  for (const one of places.features) {
+    const [x, y] = middle(one.geometry)
+    const far = ((x - lon) * squeeze) ** 2 + (y - lat) ** 2
+    if (!best || far < best.far) best = { place: String(one.id), name: String(one.properties?.name ?? one.id), far }
+  }
+  return best
+}

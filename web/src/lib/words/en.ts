@@ -11,7 +11,7 @@ export const en = {
   search_label: 'Search a place in {city}',
   search_none: 'No place found for “{text}”.',
   search_count: '{n} places found',
-  search_nearest: 'No forecast is made for this spot itself.',
+  search_nearest: 'Nearest to {name}:',
   simulated: 'Simulated',
   simulated_why: 'Why “simulated”?',
   simulated_text:
@@ -196,4 +196,7 @@ export const en = {
   rule_climatology: 'the usual profile',
   rule_level_climatology: 'the scaled profile',
   rule_week_mean: 'the four-week mean',
+  search_no_zone: 'Which zone holds {name} needs real boundaries; choose a zone by its name.',
+  state_failed: 'The last run failed',
+  state_failed_text: 'Nothing has been forecast yet. The log of the server says what went wrong; the next run tries again.',
 }

@@ -13,7 +13,7 @@ export const es: Words = {
   search_label: 'Buscar un lugar en {city}',
   search_none: 'Ningún lugar para «{text}».',
   search_count: '{n} lugares encontrados',
-  search_nearest: 'No se hace previsión para este punto en sí.',
+  search_nearest: 'Lo más cercano a {name}:',
   simulated: 'Simulado',
   simulated_why: '¿Por qué «simulado»?',
   simulated_text: 'Estos números salen de una simulación de los datos abiertos de la ciudad, hecha en este ordenador para que todo funcione sin red. Prueba la maquinaria, no la previsión. Arranque con --live, o con --source y sus propios archivos, para ver la ciudad real.',
@@ -191,4 +191,7 @@ export const es: Words = {
   rule_climatology: 'el perfil habitual',
   rule_level_climatology: 'el perfil escalado',
   rule_week_mean: 'la media de cuatro semanas',
+  search_no_zone: 'Para saber en qué zona está {name} hacen falta límites reales; elija una zona por su nombre.',
+  state_failed: 'La última ejecución falló',
+  state_failed_text: 'Aún no hay ninguna previsión. El registro del servidor dice qué pasó; la próxima ejecución lo intentará de nuevo.',
 }

@@ -13,7 +13,7 @@ export const fr: Words = {
   search_label: 'Chercher un lieu à {city}',
   search_none: 'Aucun lieu pour « {text} ».',
   search_count: '{n} lieux trouvés',
-  search_nearest: 'Aucune prévision n’est faite pour ce point lui-même.',
+  search_nearest: 'Le plus proche de {name} :',
   simulated: 'Simulé',
   simulated_why: 'Pourquoi « simulé » ?',
   simulated_text: 'Ces nombres viennent d’une simulation des données ouvertes de la ville, faite sur cet ordinateur pour que tout marche sans réseau. Elle prouve la mécanique, pas la prévision. Démarrez avec --live, ou avec --source et vos propres fichiers, pour voir la vraie ville.',
@@ -191,4 +191,7 @@ export const fr: Words = {
   rule_climatology: 'le profil habituel',
   rule_level_climatology: 'le profil mis à l’échelle',
   rule_week_mean: 'la moyenne de quatre semaines',
+  search_no_zone: 'Savoir quelle zone contient {name} demande de vraies limites ; choisissez une zone par son nom.',
+  state_failed: 'La dernière exécution a échoué',
+  state_failed_text: 'Rien n’a encore été prévu. Le journal du serveur dit ce qui n’a pas marché ; la prochaine exécution réessaiera.',
 }
