@@ -25,8 +25,10 @@ def run(job: Job, challengers: Mapping[str, Release], evidence: Mapping[str, Bac
     made: dict[str, Decision] = {}
     with step(job, run_id, FLOW, "compare") as facts:
         for measure, challenger in challengers.items():
-            made[measure] = decide(job, challenger, served[measure], evidence[measure])
-            record.verdict(job.lake, made[measure], run=run_id, now=job.now)
+            decided = record.promotion(job.lake, challenger) if challenger.name == served[measure].name else None
+            made[measure] = decided or decide(job, challenger, served[measure], evidence[measure])
+            if decided is None:
+                record.verdict(job.lake, made[measure], run=run_id, now=job.now)
         facts.update({measure: f"{d.action}: {d.reason}" for measure, d in made.items()})
     with step(job, run_id, FLOW, "serve"):
         winners = {m: challengers[m] for m, d in made.items() if d.action == "promoted"}

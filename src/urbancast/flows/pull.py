@@ -45,7 +45,9 @@ def run(job: Job) -> Pulled:
     provenance.require(job.lake, job.product.id, job.provenance)
     window = Window(start=_last_end(job) or job.now - job.recipe.history, end=job.now)
     with step(job, run_id, FLOW, "fetch") as facts:
-        new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in _sources(job))
+        is_pulled = window.start == window.end  # this very moment was pulled to its end before
+        asked = [] if is_pulled else _sources(job)
+        new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in asked)
     with step(job, run_id, FLOW, "places"):
         _put_places(job, run_id)
     with step(job, run_id, FLOW, "weather") as facts:
@@ -85,7 +87,7 @@ def _by_role(job: Job, role: str) -> list[Source]:
 
 def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
     """Fetch, match the layout, keep the bytes; return how many pages were not known before."""
-    asked = Window(start=window.start - source.look_back, end=window.end)
+    asked = Window(start=window.start - source.look_back, end=window.end) if source.time else None
     kept = 0
     with Session.of(source, link=job.links.get(source.name) or job.portal_url) as session:
         for fetched in _fetch(job, source, asked, session):
@@ -104,7 +106,7 @@ def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
     return kept
 
 
-def _fetch(job: Job, source: Source, window: Window, session: Session) -> Iterator[Fetched]:
+def _fetch(job: Job, source: Source, window: Window | None, session: Session) -> Iterator[Fetched]:
     link = job.links.get(source.name)
     portal = portals.by_name("files" if link else source.portal)
     yield from portal.fetch(source, window, session=session, now=job.now, url=link or job.portal_url)
@@ -136,7 +138,7 @@ def _put_places(job: Job, run_id: str) -> None:
 def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
     rows = _parsed(job, source, window.start - source.look_back)
     key = ["place", "variable", "time", "issued_at", "kind"]
-    rows = rows.unique(key, keep="last", maintain_order=True)  # answers overlap by whole days
+    rows = rows.drop_nulls("value").unique(key, keep="last", maintain_order=True)  # answers overlap by whole days
     return covariates.add(job.lake, job.product.id, rows.select(list(source.schema)), run=run_id) if rows.height else 0
 
 

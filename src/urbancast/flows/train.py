@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from urbancast.core.product import Candidate
-from urbancast.evaluation import backtest
+from urbancast.evaluation import backtest, metrics
 from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import COLUMN
 from urbancast.features.panel import Panel
@@ -139,5 +139,6 @@ def _named(job: Job, name: str) -> Candidate:
 
 def _scores(job: Job, result: Backtest) -> dict[str, dict[str, float]]:
     columns = ["absolute_error", "deviance", "pinball", "crps", "hits_80"]
-    means = result.losses.group_by("candidate").agg(pl.col(columns).mean(), pl.len().alias("n")).sort("candidate")
+    ordered = result.losses.sort("candidate", *metrics.KEY)  # sums in one order, every time
+    means = ordered.group_by("candidate", maintain_order=True).agg(pl.col(columns).mean(), pl.len().alias("n"))
     return {row.pop("candidate"): row for row in means.iter_rows(named=True)}

@@ -12,6 +12,7 @@ import polars as pl
 
 from urbancast.lake import verdicts
 from urbancast.lake.store import Lake
+from urbancast.registry.release import Release
 
 Action = Literal["promoted", "refused", "rolled_back"]
 
@@ -57,3 +58,14 @@ def verdict(lake: Lake, decision: Decision, *, run: str, now: datetime) -> None:
             schema_overrides={"skill": pl.Float64, "low": pl.Float64, "high": pl.Float64},
         ),
     )
+
+
+def promotion(lake: Lake, release: Release) -> Decision | None:
+    """The decision that promoted a release, or None."""
+    rows = verdicts.read(lake, release.product, measure=release.measure)
+    rows = rows.filter((pl.col("challenger") == release.name) & (pl.col("action") == "promoted"))
+    if rows.is_empty():
+        return None
+    row = rows.row(-1, named=True)
+    fields = ("product", "measure", "challenger", "champion", "action", "reason", "skill", "low", "high")
+    return Decision(**{name: row[name] for name in fields}, numbers=json.loads(row["numbers"]))
