@@ -9,7 +9,7 @@ import polars as pl
 
 from urbancast.core.errors import ContractError
 from urbancast.core.product import COVERED, Measure
-from urbancast.core.time import UTC_US, local_midnight
+from urbancast.core.time import UTC_US, local_day, local_midnight
 
 COVARIATES_SCHEMA = {
     "place": pl.String,
@@ -85,13 +85,7 @@ def grid_times(start: datetime, end: datetime, *, grain: timedelta, tz: str) -> 
         step = f"{int(grain.total_seconds())}s"
         times = pl.datetime_range(start, end, step, time_unit="us", time_zone="UTC", closed="left", eager=True)
         return times.alias("time")
-    first = start.astimezone(_zone(tz)).date()
+    first = local_day(start, tz)
     count = int((end - start) / timedelta(days=1)) + 2
     days = [local_midnight(first + timedelta(days=i), tz) for i in range(count)]
     return pl.Series("time", [day for day in days if start <= day < end], dtype=UTC_US)
-
-
-def _zone(tz: str):  # type: ignore[no-untyped-def]
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(tz)

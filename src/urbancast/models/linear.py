@@ -11,7 +11,9 @@ import polars as pl
 from scipy import linalg
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-RIDGE = 50.0
+RIDGE = 0.005  # of the weight of all rows
+CHUNK = 100_000
+NOT_INPUTS = {"is_calibration"}
 SCALED = ("lag_", "rule_", "profile_long")
 PLAIN = ("level_", "city_level_", "weather_", "is_", "season_")
 
@@ -30,7 +32,7 @@ class RidgePoint:
         """Point forecast, never negative; NaN where the profile is not known."""
         base = _base(frame, self.base)
         x = (_inputs(frame, self.names, base) - self.centre) / self.scale
-        lift = np.nan_to_num(x) @ self.coefficients[1:] + self.coefficients[0]
+        lift = np.nan_to_num(x).astype(np.float64) @ self.coefficients[1:] + self.coefficients[0]
         return np.maximum(base * (1 + np.clip(lift, -0.95, 4.0)), 0)
 
     def state(self) -> dict[str, Any]:
@@ -47,24 +49,36 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoin
     """Weighted ridge of (value − profile) / profile; rows weigh as their profile does."""
     base_name = str(params.get("base", _base_name(frame)))
     base = _base(frame, base_name)
-    names = tuple(name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in {base_name, "is_calibration"})
-    value = frame["value"].to_numpy()
     is_known = np.isfinite(base) & (base > 0)
-    x = _inputs(frame, names, base)[is_known]
-    base, value = base[is_known], value[is_known]
-    weight = base * frame["weight"].to_numpy()[is_known]
-    with np.errstate(invalid="ignore"):
-        is_given = np.isfinite(x)
-        filled = np.where(is_given, x, 0)
-        centre = filled.sum(0) / np.maximum(is_given.sum(0), 1)
-        scale = np.sqrt((np.where(is_given, x - centre, 0) ** 2).sum(0) / np.maximum(is_given.sum(0), 1))
+    frame, base = frame.filter(pl.Series(is_known)), base[is_known]
+    names = tuple(name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in NOT_INPUTS)
+    names = tuple(name for name in names if name != base_name and frame[name].null_count() < frame.height)
+    x = _inputs(frame, names, base)
+    is_given = np.isfinite(x)
+    count = np.maximum(is_given.sum(0), 1)
+    centre = np.where(is_given, x, 0).sum(0, dtype=np.float64) / count
+    spread = np.where(is_given, x - centre.astype(np.float32), 0)
+    scale = np.sqrt((spread * spread).sum(0, dtype=np.float64) / count)
     scale = np.where(scale > 1e-6, scale, 1.0)
-    z = np.concatenate([np.ones((len(x), 1)), np.nan_to_num((x - centre) / scale)], axis=1)
-    gram = (z * weight[:, None]).T @ z / weight.sum() * len(z)
-    gram[np.arange(1, len(gram)), np.arange(1, len(gram))] += float(params.get("ridge", RIDGE)) * len(z) / 1e4
-    target = (value - base) / base
-    right = (z * weight[:, None]).T @ target / weight.sum() * len(z)
+    weight = base * frame["weight"].to_numpy()
+    target = (frame["value"].to_numpy() - base) / base
+    gram, right = _normal_equations(spread / scale.astype(np.float32), target, weight / weight.sum())
+    inner = np.arange(1, len(gram))
+    gram[inner, inner] += float(params.get("ridge", RIDGE))
     return RidgePoint(base_name, names, centre, scale, linalg.solve(gram, right, assume_a="pos"))
+
+
+def _normal_equations(x: Any, target: Array, weight: Array) -> tuple[Array, Array]:
+    """Weighted Gram matrix with an intercept first, and its right side, summed in parts of bounded memory."""
+    size = x.shape[1] + 1
+    gram, right = np.zeros((size, size)), np.zeros(size)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        z = np.concatenate([np.ones((len(x[part]), 1)), x[part]], axis=1)
+        weighted = z * weight[part, None]
+        gram += weighted.T @ z
+        right += weighted.T @ target[part]
+    return gram, right
 
 
 def read(state: Mapping[str, Any], _files: Mapping[str, bytes]) -> RidgePoint:
@@ -81,11 +95,11 @@ def _base(frame: pl.DataFrame, name: str) -> Array:
     return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _inputs(frame: pl.DataFrame, names: tuple[str, ...], base: Array) -> Array:
-    """Inputs as ratios to the base where they carry the measure's unit; shape (rows, names)."""
-    x = frame.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in names).to_numpy().copy()
+def _inputs(frame: pl.DataFrame, names: tuple[str, ...], base: Array) -> Any:
+    """Inputs as ratios to the base where they carry the measure's unit; float32 (rows, names)."""
+    x = np.empty((frame.height, len(names)), dtype=np.float32)
     safe = np.where(base > 0, base + 1e-9, np.nan)
     for i, name in enumerate(names):
-        if name.startswith(SCALED):
-            x[:, i] = np.clip(x[:, i] / safe, 0, 6)
+        values = frame[name].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+        x[:, i] = np.clip(values / safe, 0, 6) if name.startswith(SCALED) else values
     return x
