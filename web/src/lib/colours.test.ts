@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { classes, classOf, innerBreaks, steps } from './colours'
+import { classes, classOf, coloured, innerBreaks, isCounted, steps } from './colours'
 import type { MapFrame } from './types'
 
 const text = { en: '', es: '', fr: '' }
@@ -24,6 +24,14 @@ describe('five classes', () => {
     expect([...classes(frame, 'doubt').values()]).toEqual([4, 1, -1, -2])
     expect([...classes(frame, 'usual').values()]).toEqual([0, 2, -1, -2])
   })
+})
+
+it('a past hour without a kept forecast shows what was counted, and says so', () => {
+  const past: MapFrame = { ...frame, kind: 'past', mean: [null, null, null, null], state: ['no_data', 'no_data', 'no_data', 'closed'], observed: [25, null, 3, 4] }
+  expect(past.places.map((_, i) => coloured(past, i, 'value'))).toEqual([25, null, 3, null])
+  expect(past.places.map((_, i) => coloured(past, i, 'usual'))).toEqual([null, null, null, null])
+  expect(isCounted(past)).toBe(true)
+  expect(isCounted({ ...past, kind: 'forecast' })).toBe(false)
 })
 
 const luminance = (hex: string): number => {

@@ -36,9 +36,18 @@ export function classOf(value: number, inner: readonly number[]): number {
   return Math.min(found, 4)
 }
 
+/** What was counted at place `i` in a past hour of which no forecast is kept. */
+export const counted = (frame: MapFrame, i: number): number | null =>
+  frame.kind === 'past' && frame.state[i] === 'no_data' ? (frame.observed[i] ?? null) : null
+
+/** Does the frame show counts instead of forecasts? */
+export const isCounted = (frame: MapFrame): boolean =>
+  frame.kind === 'past' && !frame.state.includes('forecast') && frame.places.some((_, i) => counted(frame, i) !== null)
+
 /** What is coloured for place `i`, or null where there is nothing to say. */
 export function coloured(frame: MapFrame, i: number, by: ColourBy): number | null {
   const mean = frame.mean[i] ?? null
+  if (by === 'value' && counted(frame, i) !== null) return counted(frame, i)
   if (frame.state[i] !== 'forecast' || mean === null) return null
   if (by === 'value') return mean
   if (by === 'usual') {

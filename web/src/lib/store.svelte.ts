@@ -19,8 +19,11 @@ class App {
   isReduced = $state(matchMedia('(prefers-reduced-motion: reduce)').matches)
   theme = $state<Theme>(matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')
 
+  /** The product opened with, kept when another gets ready later. */
+  private opened = $state<string | null>(null)
+
   lang = $derived<Lang>(this.where.lang ?? ownLang())
-  product = $derived<Product | null>(choose(this.products, this.where.product))
+  product = $derived<Product | null>(choose(this.products, this.where.product ?? this.opened))
   measure = $derived<Measure | null>(
     this.product?.measures.find((one) => one.id === this.where.measure) ?? this.product?.measures[0] ?? null,
   )
@@ -73,6 +76,7 @@ class App {
     try {
       const found = await api.products()
       if (JSON.stringify(found) !== JSON.stringify(this.products)) this.products = found
+      if (!this.opened && this.product?.serving?.origin) this.opened = this.product.id
       this.isOffline = false
       this.isLoaded = true
       this.status = await api.status()
@@ -84,7 +88,8 @@ class App {
 }
 
 function choose(products: Product[], asked: string | null): Product | null {
-  return products.find((one) => one.id === asked) ?? products.find((one) => one.serving?.origin) ?? products[0] ?? null
+  const served = products.filter((one) => one.serving?.origin)
+  return products.find((one) => one.id === asked) ?? served.find((one) => one.state === 'ready') ?? served[0] ?? products[0] ?? null
 }
 
 function ownLang(): Lang {

@@ -101,6 +101,7 @@ export interface MapFrame {
   release: string
   provenance: string
   simulated: boolean
+  kind?: 'forecast' | 'past'
   places: string[]
   mean: (number | null)[]
   q50: (number | null)[]

@@ -199,4 +199,6 @@ export const en = {
   search_no_zone: 'Which zone holds {name} needs real boundaries; choose a zone by its name.',
   state_failed: 'The last run failed',
   state_failed_text: 'Nothing has been forecast yet. The log of the server says what went wrong; the next run tries again.',
+  counted: 'Counted',
+  counted_only: 'No forecast of this hour is kept: the first was made later.',
 }

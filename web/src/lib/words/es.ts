@@ -194,4 +194,6 @@ export const es: Words = {
   search_no_zone: 'Para saber en qué zona está {name} hacen falta límites reales; elija una zona por su nombre.',
   state_failed: 'La última ejecución falló',
   state_failed_text: 'Aún no hay ninguna previsión. El registro del servidor dice qué pasó; la próxima ejecución lo intentará de nuevo.',
+  counted: 'Contado',
+  counted_only: 'No se guarda ninguna previsión de esta hora: la primera se hizo después.',
 }

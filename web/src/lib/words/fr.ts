@@ -194,4 +194,6 @@ export const fr: Words = {
   search_no_zone: 'Savoir quelle zone contient {name} demande de vraies limites ; choisissez une zone par son nom.',
   state_failed: 'La dernière exécution a échoué',
   state_failed_text: 'Rien n’a encore été prévu. Le journal du serveur dit ce qui n’a pas marché ; la prochaine exécution réessaiera.',
+  counted: 'Compté',
+  counted_only: 'Aucune prévision de cette heure n’est gardée : la première fut faite plus tard.',
 }
