@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from urbancast.core.errors import UrbancastError
 from urbancast import console as show
+from urbancast.core.errors import UrbancastError
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -16,6 +16,7 @@ from rich.table import Table
 from urbancast import products as catalogue
 from urbancast.core.errors import QueryError, UrbancastError
 from urbancast.core.time import iso, parse_instant
+from urbancast.evaluation.backtest import Backtest
 from urbancast.flows import opening
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
@@ -113,9 +114,9 @@ def losses(job: Job, frame: pl.DataFrame, *, as_json: bool) -> None:
         _summaries(summaries)
 
 
-def evidence(job: Job, frames: Mapping[str, pl.DataFrame], *, as_json: bool) -> None:
+def evidence(job: Job, found: Mapping[str, Backtest], *, as_json: bool) -> None:
     """Print a backtest's scores: every candidate beside the simple rules, on the same rows."""
-    losses(job, pl.concat(list(frames.values()), how="diagonal_relaxed"), as_json=as_json)
+    losses(job, pl.concat([result.losses for result in found.values()]), as_json=as_json)
 
 
 def decisions(made: Mapping[str, Decision], *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from urbancast import products
 from urbancast.flows.job import Clock, Job, Teller, tell_nobody
 from urbancast.lake.store import Lake
@@ -22,9 +23,7 @@ NOW = datetime(2026, 3, 31, 10, tzinfo=UTC)  # two days after the clocks changed
 class Open(Protocol):
     """Open Riverton's job on a lake, with its emulator."""
 
-    def __call__(
-        self, lake: Lake, *, teller: Teller = tell_nobody
-    ) -> AbstractContextManager[tuple[Job, Emulator]]: ...
+    def __call__(self, lake: Lake, *, teller: Teller = tell_nobody) -> AbstractContextManager[tuple[Job, Emulator]]: ...
 
 
 @pytest.fixture(scope="session")

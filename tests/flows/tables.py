@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+
 from urbancast.core.tables import TABLES
 from urbancast.lake import serving
 from urbancast.lake.store import Lake

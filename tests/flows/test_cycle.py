@@ -9,18 +9,28 @@ from typing import Any
 
 import polars as pl
 import pytest
+
+from tests.flows.conftest import NOW, Open
+from tests.flows.tables import assert_equal, contents, served
 from urbancast.core.errors import ContractError
 from urbancast.evaluation import backtest
 from urbancast.features.plan import Plan
-from urbancast.flows import cycle, forecast, panel as panels, promote, pull, replay, rollback, train, verify
-from urbancast.flows import backtest as evidence
+from urbancast.flows import (
+    backtest as evidence,
+    cycle,
+    forecast,
+    panel as panels,
+    promote,
+    pull,
+    replay,
+    rollback,
+    train,
+    verify,
+)
 from urbancast.flows.job import Job
 from urbancast.lake import forecasts, observations, quarantine, scores, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.registry import release as registry
-
-from tests.flows.conftest import NOW, Open
-from tests.flows.tables import assert_equal, contents, served
 
 
 class Killed(BaseException):

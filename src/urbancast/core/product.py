@@ -166,10 +166,15 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Folds:
-    """Rolling-origin cuts: the last ``count`` cuts, ``every`` apart, each forecasting daily until the next."""
+    """Rolling-origin cuts: the last ``count`` cuts, ``every`` apart, each forecasting until the next.
+
+    ``step``: how far apart a cut's origins are; None: the recipe's issue step. A full grid whose horizon
+    is a week says as much with an origin a week, at a seventh of the rows.
+    """
 
     count: int
     every: timedelta
+    step: timedelta | None = None
 
 
 Observe = Callable[[Mapping[str, pl.DataFrame], ObserveContext], Observed]

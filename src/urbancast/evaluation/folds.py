@@ -15,6 +15,13 @@ def cuts(until: datetime, folds: Folds) -> list[datetime]:
     return [until - folds.every * back for back in range(folds.count, 0, -1)]
 
 
+def served(until: datetime, folds: Folds, issue_step: timedelta) -> dict[datetime, list[datetime]]:
+    """The folds' cuts before ``until``, each with the origins it serves until the next cut."""
+    starts = cuts(until, folds)
+    ends = [*starts[1:], as_utc(until)]
+    return {cut: origins(cut, end, folds.step or issue_step) for cut, end in zip(starts, ends, strict=True)}
+
+
 def origins(cut: datetime, end: datetime, step: timedelta) -> list[datetime]:
     """Origins of [cut, end) every ``step``: the cut is the first."""
     out, origin = [], as_utc(cut)

@@ -19,12 +19,12 @@ def run(job: Job) -> dict[str, Backtest]:
     """Backtest of each measure over the recipe's folds before now; its sums go to `scores`."""
     run_id = job.run_id(FLOW)
     plan = Plan.of(job.recipe, job.product)
-    cuts = folds.cuts(job.now, job.recipe.folds)
+    served = folds.served(job.now, job.recipe.folds, job.recipe.issue_step)
     known = panels.panel(job)
     found: dict[str, Backtest] = {}
     for measure in job.product.measures:
-        with step(job, run_id, FLOW, f"{measure.id}, {len(cuts)} folds") as facts:
-            result = backtest.run(known, plan, measure.id, candidates(job.recipe), cuts, until=job.now)
+        with step(job, run_id, FLOW, f"{measure.id}, {len(served)} folds") as facts:
+            result = backtest.run(known, plan, measure.id, candidates(job.recipe), served)
             _keep(job, result, run_id)
             facts.update(rows=result.losses.height)
         found[measure.id] = result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -80,7 +81,7 @@ def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
 
 def serve(job: Job, served: Mapping[str, Release], *, origin: datetime | None, run_id: str) -> None:
     """Move `serving`, the one row that the API follows; nothing is written where nothing moved."""
-    row = {
+    row: dict[str, Any] = {
         "origin": origin,
         "releases": {measure: release.name for measure, release in served.items()},
         "versions": {table: job.lake.version(table) for table in FOLLOWED},

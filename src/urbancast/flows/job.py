@@ -12,6 +12,7 @@ from typing import Any
 from urbancast.core.product import Product, Provenance, Recipe
 from urbancast.core.time import iso
 from urbancast.lake import runs
+from urbancast.lake.runs import State
 from urbancast.lake.store import Lake
 
 Teller = Callable[[str, str, str, Mapping[str, Any]], None]  # product, step, state, facts
@@ -60,19 +61,20 @@ def step(job: Job, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
     """Record a step's start and end; what is put into the yielded dict becomes its facts."""
     facts: dict[str, Any] = {}
     started = clock.monotonic()
-    _write(job, run, flow, name, "started", facts)
+    _write(job, run, (flow, name), "started", facts)
     try:
         yield facts
     except BaseException as error:
         facts["error"] = type(error).__name__
         facts["message"] = str(error)
-        _write(job, run, flow, name, "failed", facts)
+        _write(job, run, (flow, name), "failed", facts)
         raise
     facts["seconds"] = round(clock.monotonic() - started, 3)
-    _write(job, run, flow, name, "done", facts)
+    _write(job, run, (flow, name), "done", facts)
 
 
-def _write(job: Job, run: str, flow: str, name: str, state: str, facts: Mapping[str, Any]) -> None:
+def _write(job: Job, run: str, named: tuple[str, str], state: State, facts: Mapping[str, Any]) -> None:
+    flow, name = named
     job.teller(job.product.id, f"{flow}: {name}", state, facts)
     runs.record(
         job.lake,

@@ -126,7 +126,7 @@ def _put_places(job: Job, run_id: str) -> None:
     named = _by_role(job, "places")
     if named:
         rows = _parsed(job, named[0], None)
-        columns = {name: name for name in ("place", "name", "part_of") if name in rows.columns}
+        columns: dict[str, str] = {name: name for name in ("place", "name", "part_of") if name in rows.columns}
         frame = shapes.from_features(rows, columns, kind=job.product.place_kind).places
     elif places.get(job.lake, job.product.id).is_empty():
         frame = shapes.schematic(job.product)

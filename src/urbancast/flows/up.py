@@ -57,7 +57,8 @@ def run(setup: Setup) -> None:
     lake = Lake.open(setup.lake)
     with _server(setup), opening.jobs(setup.only, lake, setup.origin, teller=_tell) as jobs:
         console.print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {setup.lake}[/]")
-        new = [job for job in jobs if _origin(job) is None]
+        # The product with the shortest history answers first.
+        new = sorted((job for job in jobs if _origin(job) is None), key=lambda job: job.recipe.history)
         for stage in (cycle.begin, cycle.improve, cycle.show_record):
             _every(stage, [_now(job) for job in new], stopped)
         console.print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
@@ -97,7 +98,7 @@ def _server(setup: Setup) -> Iterator[None]:
     """The API in a process of its own: it loads no model and survives whatever the flows do."""
     command = [sys.executable, "-m", "urbancast", "serve", "--lake", setup.lake]
     command += ["--host", setup.host, "--port", str(setup.port)]
-    server = subprocess.Popen(command, env=os.environ.copy())
+    server = subprocess.Popen(command, env=os.environ.copy())  # noqa: S603 - our own command
     try:
         yield
     finally:
