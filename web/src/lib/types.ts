@@ -247,6 +247,7 @@ export interface KindRecord {
   baseline: string | null
   crps: number | null
   pinball: number | null
+  deviance?: number | null
   width_80: number | null
   by_local_hour: HourRow[]
   by_reach: ReachRow[]

@@ -140,7 +140,7 @@ export const en = {
   track_mae: 'Mean error',
   track_width: 'Mean width of the range',
   track_crps: 'CRPS',
-  track_n: '{n} scored hours',
+  track_n: 'Scored hours',
   track_by_hour: 'How often the 80 % range held, by local hour',
   track_by_hour_note: 'Each dot is one hour of the day with its ± (two standard errors); the line is the promise, 80 %.',
   track_by_reach: 'By distance from the newest data',
@@ -201,4 +201,6 @@ export const en = {
   state_failed_text: 'Nothing has been forecast yet. The log of the server says what went wrong; the next run tries again.',
   counted: 'Counted',
   counted_only: 'No forecast of this hour is kept: the first was made later.',
+  skill_baseline: 'The simple rule itself is serving; nothing has beaten it yet.',
+  track_deviance: 'Mean deviance',
 }

@@ -139,7 +139,7 @@ export const es: Words = {
   track_mae: 'Error medio',
   track_width: 'Anchura media del intervalo',
   track_crps: 'CRPS',
-  track_n: '{n} horas evaluadas',
+  track_n: 'Horas evaluadas',
   track_by_hour: 'Cuántas veces se cumplió el intervalo del 80 %, por hora local',
   track_by_hour_note: 'Cada punto es una hora del día con su ± (dos errores típicos); la línea es lo prometido, 80 %.',
   track_by_reach: 'Según la distancia al dato más reciente',
@@ -196,4 +196,6 @@ export const es: Words = {
   state_failed_text: 'Aún no hay ninguna previsión. El registro del servidor dice qué pasó; la próxima ejecución lo intentará de nuevo.',
   counted: 'Contado',
   counted_only: 'No se guarda ninguna previsión de esta hora: la primera se hizo después.',
+  skill_baseline: 'Sirve la propia regla sencilla; nada la ha superado aún.',
+  track_deviance: 'Desviación media',
 }

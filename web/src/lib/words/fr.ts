@@ -139,7 +139,7 @@ export const fr: Words = {
   track_mae: 'Erreur moyenne',
   track_width: 'Largeur moyenne de l’intervalle',
   track_crps: 'CRPS',
-  track_n: '{n} heures évaluées',
+  track_n: 'Heures évaluées',
   track_by_hour: 'Combien de fois l’intervalle à 80 % a tenu, par heure locale',
   track_by_hour_note: 'Chaque point est une heure du jour avec son ± (deux erreurs types) ; la ligne est la promesse, 80 %.',
   track_by_reach: 'Selon l’éloignement de la donnée la plus récente',
@@ -196,4 +196,6 @@ export const fr: Words = {
   state_failed_text: 'Rien n’a encore été prévu. Le journal du serveur dit ce qui n’a pas marché ; la prochaine exécution réessaiera.',
   counted: 'Compté',
   counted_only: 'Aucune prévision de cette heure n’est gardée : la première fut faite plus tard.',
+  skill_baseline: 'C’est la règle simple elle-même qui sert ; rien ne l’a encore battue.',
+  track_deviance: 'Déviance moyenne',
 }
