@@ -96,9 +96,7 @@ def run(
     return Backtest(pl.concat(said), _sums(losses, candidates), losses)
 
 
-def scored(
-    panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]
-) -> pl.DataFrame:
+def scored(panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]) -> pl.DataFrame:
     """Losses of ``forecasts`` rows against the newest known values, with the count family of each candidate."""
     start, end = rows["time"].min(), rows["time"].max()
     truth = panel.truth(measure, start=start, end=end + timedelta(microseconds=1))  # type: ignore[arg-type,operator]

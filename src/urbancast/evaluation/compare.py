@@ -21,7 +21,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 @dataclass(frozen=True)
 class Verdict:
     """``skill`` of the challenger over the champion; ``low`` and ``high``: 95 % interval of the mean
-    difference champion − challenger, in the unit of the score (positive: the challenger is better)."""
+    difference champion − challenger, in the unit of the score (positive: the challenger is better).
+    """
 
     wins: bool
     skill: float
@@ -52,7 +53,10 @@ def compare(
     if pairs.is_empty():
         return Verdict(False, float("nan"), float("nan"), float("nan"), float("nan"), "no rows in common")
     days = pairs.group_by("day", maintain_order=True).agg(
-        pl.len().alias("n"), pl.col(column).sum().alias("a"), pl.col("_champion").sum().alias("b"), pl.col("hits_80").sum()
+        pl.len().alias("n"),
+        pl.col(column).sum().alias("a"),
+        pl.col("_champion").sum().alias("b"),
+        pl.col("hits_80").sum(),
     )
     days = days.sort("day")
     rows = int(days["n"].sum())

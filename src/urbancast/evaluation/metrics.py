@@ -149,7 +149,9 @@ def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequ
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
     """n, mean of each loss, its day-block standard error and bias (mean / value) from ``losses``, by any columns."""
     keys = list(by)
-    days = rows.group_by([*keys, "day"]).agg(pl.len().alias("n"), *[pl.col(name).sum() for name in (*LOSSES, "value", "mean")])
+    days = rows.group_by([*keys, "day"]).agg(
+        pl.len().alias("n"), *[pl.col(name).sum() for name in (*LOSSES, "value", "mean")]
+    )
     names = [name for name in LOSSES]
     found = days.group_by(keys or pl.lit(0).alias("all")).agg(
         pl.col("n").sum().alias("rows"),

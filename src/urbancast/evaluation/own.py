@@ -10,8 +10,7 @@ import polars as pl
 from urbancast.core.errors import ContractError
 from urbancast.core.product import Candidate, Feature, Measure
 from urbancast.core.time import UTC_US, as_grain, as_utc
-from urbancast.evaluation import backtest as replay
-from urbancast.evaluation import folds
+from urbancast.evaluation import backtest as replay, folds
 from urbancast.features.panel import COVARIATES_SCHEMA, Panel
 from urbancast.features.plan import Plan
 
@@ -19,9 +18,7 @@ REFIT = timedelta(days=28)
 CANDIDATES: dict[str, Candidate] = {
     "seasonal_naive": Candidate(name="seasonal_naive", model="seasonal_naive"),
     "climatology": Candidate(name="climatology", model="climatology", params={"rule": "profile"}),
-    "climatology_scaled": Candidate(
-        name="climatology_scaled", model="climatology", params={"rule": "profile_scaled"}
-    ),
+    "climatology_scaled": Candidate(name="climatology_scaled", model="climatology", params={"rule": "profile_scaled"}),
     "mean4w": Candidate(name="mean4w", model="climatology", params={"rule": "mean4w"}),
     "mean4w_scaled": Candidate(name="mean4w_scaled", model="climatology", params={"rule": "mean4w_scaled"}),
     "linear": Candidate(name="linear", model="linear"),
@@ -101,7 +98,9 @@ def _observations(panel: pl.DataFrame, grain: timedelta) -> pl.DataFrame:
     wanted = {"place", "time", "value"}
     if missing := wanted - set(panel.columns):
         found = ", ".join(panel.columns)
-        raise ContractError(f"panel: expected columns place, time, value, found {found}; add {', '.join(sorted(missing))}")
+        raise ContractError(
+            f"panel: expected columns place, time, value, found {found}; add {', '.join(sorted(missing))}"
+        )
     rows = panel.with_columns(time=_utc(panel, "time"), value=_value(panel))
     if "available_at" in rows.columns:
         rows = rows.with_columns(available_at=_utc(panel, "available_at"))
@@ -154,7 +153,9 @@ def _utc(panel: pl.DataFrame, name: str) -> pl.Expr:
     if not isinstance(dtype, pl.Datetime) or dtype.time_zone is None:
         raise ContractError(f"panel.{name}: expected Datetime with a time zone, found {dtype}; say which, such as UTC")
     if panel[name].null_count():
-        raise ContractError(f"panel.{name}: expected a time in every row, found {panel[name].null_count()} null; drop them")
+        raise ContractError(
+            f"panel.{name}: expected a time in every row, found {panel[name].null_count()} null; drop them"
+        )
     return pl.col(name).dt.convert_time_zone("UTC").cast(UTC_US)
 
 
@@ -182,5 +183,7 @@ def _candidate(candidate: str | Candidate) -> Candidate:
     if isinstance(candidate, Candidate):
         return candidate
     if candidate not in CANDIDATES:
-        raise ContractError(f"candidate: expected one of {', '.join(CANDIDATES)}, found {candidate!r}; name one of them")
+        raise ContractError(
+            f"candidate: expected one of {', '.join(CANDIDATES)}, found {candidate!r}; name one of them"
+        )
     return CANDIDATES[candidate]

@@ -78,12 +78,12 @@ def _with_origins(
     return targets.with_columns(origin).filter(pl.Series(room >= 0)).select(*_ROWS)
 
 
-def _sparse_targets(
-    panel: Panel, cut: datetime, plan: Plan, measure: str, rng: np.random.Generator
-) -> pl.DataFrame:
+def _sparse_targets(panel: Panel, cut: datetime, plan: Plan, measure: str, rng: np.random.Generator) -> pl.DataFrame:
     newest = newest_versions(panel.observations, start=cut - plan.train_window, end=cut, at=cut)
     hours = newest.filter((pl.col("measure") == COVERED) & (pl.col("value") > 0)).select("time").unique().sort("time")
-    values = newest.filter(pl.col("measure") == measure).select("place", "time", "value").join(hours, on="time", how="semi")
+    values = (
+        newest.filter(pl.col("measure") == measure).select("place", "time", "value").join(hours, on="time", how="semi")
+    )
     events = values.filter(pl.col("value") > 0)
     places = panel.place_ids()
     early = int((hours["time"] < cut - plan.calibration).sum())

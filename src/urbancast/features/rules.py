@@ -42,5 +42,3 @@ def _tables(known: Known) -> tuple[Floats, Floats, Floats]:
     seen, due = np.where(is_known, last, 0).sum(1), np.where(is_known, usual, 0).sum(1)
     level = np.where(due > 0, seen / np.where(due > 0, due, 1), 1.0).astype(np.float32)
     return naive, mean, level
-
-

@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from urbancast.core.errors import ContractError
-from urbancast.models.seasonal import ColumnPoint
-from urbancast.models.seasonal import read as _read_column
+from urbancast.models.seasonal import ColumnPoint, read as _read_column
 
 RULES = ("profile", "profile_scaled", "mean4w", "mean4w_scaled")
 _COLUMNS = {"profile": "profile", "mean4w": "rule_mean4w", "mean4w_scaled": "rule_mean4w_scaled"}

@@ -15,6 +15,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 SIZE_BINS, REACH_BANDS, LEAST_ROWS = 12, 3, 400
 HALF_LIFE_DAYS = 14.0
 OFFSET = 1.0
+MEDIAN = QUANTILES.index(0.5)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _by_size(point: Array, residual: Array, weight: Array) -> tuple[Array, Array
         centres[i] = np.average(np.log1p(point[part]), weights=weight[part])
         levels[i, 0] = np.average(residual[part], weights=weight[part])
         levels[i, 1:] = weighted_quantiles(residual[part], weight[part])
+        # The point stays the median: what the calibration weeks drifted is not what the next weeks will.
+        levels[i] -= levels[i, 1 + MEDIAN]
     return np.maximum.accumulate(centres), levels
 
 

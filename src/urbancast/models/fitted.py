@@ -60,7 +60,11 @@ class Fitted:
     def dump(self) -> dict[str, bytes]:
         """Files that ``models.load`` reads: JSON and native text; equal fits give equal bytes."""
         state = {
-            "candidate": {"name": self.candidate.name, "model": self.candidate.model, "params": dict(self.candidate.params)},
+            "candidate": {
+                "name": self.candidate.name,
+                "model": self.candidate.model,
+                "params": dict(self.candidate.params),
+            },
             "point": self.point.state(),
             "interval": self.interval.state(),
             "facts": dict(self.facts),

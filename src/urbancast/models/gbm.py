@@ -187,5 +187,7 @@ def _inputs(frame: pl.DataFrame, names: tuple[str, ...], base: Array, *, is_log:
     for i, name in enumerate(names):
         values = frame[name].cast(pl.Float32).fill_null(float("nan")).to_numpy()
         is_ratio = name.startswith(IN_UNIT) and not name.endswith("_spread")
-        x[:, i] = np.log(np.maximum(values, 1e-6) / base) if is_log and is_ratio else values / base if is_ratio else values
+        x[:, i] = (
+            np.log(np.maximum(values, 1e-6) / base) if is_log and is_ratio else values / base if is_ratio else values
+        )
     return x

@@ -13,6 +13,7 @@ from scipy import linalg
 Array = np.ndarray[Any, np.dtype[np.float64]]
 RIDGE = 0.005  # of the weight of all rows
 CHUNK = 100_000
+PASSES, LEAST_MISS = 4, 3.0
 NOT_INPUTS = {"is_calibration"}
 SCALED = ("lag_", "rule_", "profile_long")
 PLAIN = ("level_", "city_level_", "weather_", "is_", "season_")
@@ -46,12 +47,14 @@ class RidgePoint:
 
 
 def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoint:
-    """Weighted ridge of (value − profile) / profile; rows weigh as their profile does."""
+    """Ridge of (value − profile) / profile, least absolute error for readings; rows weigh as their profile does."""
     base_name = str(params.get("base", _base_name(frame)))
     base = _base(frame, base_name)
     is_known = np.isfinite(base) & (base > 0)
     frame, base = frame.filter(pl.Series(is_known)), base[is_known]
-    names = tuple(name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in NOT_INPUTS)
+    names = tuple(
+        name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in NOT_INPUTS
+    )
     names = tuple(name for name in names if name != base_name and frame[name].null_count() < frame.height)
     x = _inputs(frame, names, base)
     is_given = np.isfinite(x)
@@ -62,10 +65,23 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoin
     scale = np.where(scale > 1e-6, scale, 1.0)
     weight = base * frame["weight"].to_numpy()
     target = (frame["value"].to_numpy() - base) / base
-    gram, right = _normal_equations(spread / scale.astype(np.float32), target, weight / weight.sum())
+    z = spread / scale.astype(np.float32)
+    ridge = float(params.get("ridge", RIDGE))
+    passes = int(params.get("passes", 1 if base_name.startswith("rule_shrunk") else PASSES))
+    coefficients = _solved(z, target, weight, ridge)
+    for _ in range(passes - 1):
+        miss = np.abs(target - z @ coefficients[1:] - coefficients[0]) * base
+        # Weights of least absolute error in the measure's unit, floored so that no row rules alone.
+        coefficients = _solved(z, target, weight * base / np.maximum(miss, LEAST_MISS), ridge)
+    return RidgePoint(base_name, names, centre, scale, coefficients)
+
+
+def _solved(z: Any, target: Array, weight: Array, ridge: float) -> Array:
+    """Coefficients, intercept first; the intercept is not shrunk."""
+    gram, right = _normal_equations(z, target, weight / weight.sum())
     inner = np.arange(1, len(gram))
-    gram[inner, inner] += float(params.get("ridge", RIDGE))
-    return RidgePoint(base_name, names, centre, scale, linalg.solve(gram, right, assume_a="pos"))
+    gram[inner, inner] += ridge
+    return np.asarray(linalg.solve(gram, right, assume_a="pos"))
 
 
 def _normal_equations(x: Any, target: Array, weight: Array) -> tuple[Array, Array]:
