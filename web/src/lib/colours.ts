@@ -19,9 +19,10 @@ const SCALES: Record<Theme, Record<ColourBy, string[]>> = {
 
 export const steps = (theme: Theme, by: ColourBy): string[] => SCALES[theme][by]
 
-/** Limits of the relative width (q90 - q10) / mean and of value / usual; the same for every product and hour. */
+/** Limits of the relative width (q90 - q10) / mean; like those of value / usual the same for every product and hour. */
 export const DOUBT_BREAKS = [0.25, 0.5, 1, 2]
-export const USUAL_BREAKS = [0.7, 0.9, 1.1, 1.43]
+/** The middle class is what the API's sentences call "as usual". */
+export const USUAL_BREAKS = [0.7, 0.87, 1.15, 1.43]
 
 /** The four inner limits of the five classes. Five numbers are where the classes start; what lies lower joins the first. */
 export const innerBreaks = (breaks: readonly number[]): number[] => breaks.slice(-4)
