@@ -14,6 +14,7 @@ from urbancast.core.time import iso
 from urbancast.lake import runs
 from urbancast.lake.runs import State
 from urbancast.lake.store import Lake
+from urbancast.portals.session import Policy
 
 Teller = Callable[[str, str, str, Mapping[str, Any]], None]  # product, step, state, facts
 
@@ -34,7 +35,8 @@ class Job:
     """One product in one lake at one moment.
 
     ``now``: wall clock or simulated; ``links``: source name → path or URL that replaces its portal;
-    ``portal_url``: base URL that replaces every portal's host (the emulator's, in sample mode).
+    ``portal_url``: base URL that replaces every portal's host (the emulator's, in sample mode);
+    ``policy``: how patient its sessions are (None: as sessions are by themselves).
     """
 
     product: Product
@@ -46,6 +48,7 @@ class Job:
     portal_url: str | None = None
     clock: Clock | None = None
     teller: Teller = tell_nobody
+    policy: Policy | None = None
 
     def at(self, now: datetime) -> Job:
         """Return the same job at another moment."""

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from urbancast import portals
-from urbancast.core.errors import ContractError
+from urbancast.core.errors import ContractError, PortalError
 from urbancast.core.product import ObserveContext, Observed, Source, Window
 from urbancast.core.time import as_grain
 from urbancast.flows.job import Job, step
@@ -89,7 +89,7 @@ def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
     """Fetch, match the layout, keep the bytes; return how many pages were not known before."""
     asked = Window(start=window.start - source.look_back, end=window.end) if source.time else None
     kept = 0
-    with Session.of(source, link=job.links.get(source.name) or job.portal_url) as session:
+    with Session.of(source, link=job.links.get(source.name) or job.portal_url, policy=job.policy) as session:
         for fetched in _fetch(job, source, asked, session):
             layouts.parse(source, fetched)  # a shape that cannot be read is refused before it is kept
             layout = layouts.match(source, layouts.native(fetched))
@@ -109,7 +109,11 @@ def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
 def _fetch(job: Job, source: Source, window: Window | None, session: Session) -> Iterator[Fetched]:
     link = job.links.get(source.name)
     portal = portals.by_name("files" if link else source.portal)
-    yield from portal.fetch(source, window, session=session, now=job.now, url=link or job.portal_url)
+    try:
+        yield from portal.fetch(source, window, session=session, now=job.now, url=link or job.portal_url)
+    except PortalError as error:
+        told = str(error).removeprefix(f"{source.name}: ")
+        raise PortalError(f"{job.product.id}.{source.name}: {told}") from error
 
 
 def _parsed(job: Job, source: Source, since: datetime | None) -> pl.DataFrame:
