@@ -85,8 +85,16 @@ def coverage(known: Panel, names: list[str], folds: int) -> None:
     for name in names:
         rows = result.losses.filter(pl.col("candidate") == name)
         deciles = metrics.means(metrics.with_decile(rows), by=["decile"])["hits_80"].round(3).to_list()
+        overall = metrics.means(rows).select("rows", "hits_80", "hits_80_se")
         weeks = metrics.means(rows, by=["cut"])["hits_80"].round(3).to_list()
-        print(name, metrics.means(rows).select("rows", "hits_80", "hits_80_se").row(0), "\n deciles", deciles, "\n weeks", weeks)
+        print(
+            name,
+            overall.row(0),
+            "\n deciles",
+            deciles,
+            "\n weeks",
+            weeks,
+        )
 
 
 def main() -> None:

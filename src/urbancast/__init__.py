@@ -15,7 +15,17 @@ _HOMES = {
     "Candidate": ("urbancast.core.product", "Candidate"),
     "Feature": ("urbancast.core.product", "Feature"),
 }
-__all__ = sorted([*_HOMES, "get"])
+__all__ = [
+    "Backtest",
+    "Candidate",
+    "Feature",
+    "Panel",
+    "Plan",
+    "backtest",
+    "compare",
+    "get",
+    "products",
+]
 
 
 def __getattr__(name: str) -> Any:

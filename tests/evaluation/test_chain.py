@@ -48,9 +48,7 @@ def rare_result(rare: Panel) -> backtest.Backtest:
 
 
 @pytest.mark.parametrize("candidate", [NAIVE, PROFILE, LINEAR, GBM], ids=lambda c: c.name)
-def test_a_replay_says_what_the_backtest_said(
-    readings: Panel, result: backtest.Backtest, candidate: Candidate
-) -> None:
+def test_a_replay_says_what_the_backtest_said(readings: Panel, result: backtest.Backtest, candidate: Candidate) -> None:
     cut, origin = CUTS[0], CUTS[0] + timedelta(days=3)
     fitted = load(backtest.fit(readings, PLAN, "count", candidate, cut).dump())
     replayed = backtest.forecast(readings, PLAN, "count", fitted, origin)

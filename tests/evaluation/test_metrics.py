@@ -31,7 +31,9 @@ def test_each_loss_is_what_its_definition_says() -> None:
     assert row["absolute_error"] == 2
     assert row["squared_error"] == 4
     assert row["deviance"] == pytest.approx(2 * (12 * np.log(1.2) - 2))
-    assert row["pinball"] == pytest.approx(np.mean([t * (12 - (7 + i)) for i, t in enumerate(QUANTILES) if i < 6] + [0.05]))
+    assert row["pinball"] == pytest.approx(
+        np.mean([t * (12 - (7 + i)) for i, t in enumerate(QUANTILES) if i < 6] + [0.05])
+    )
     assert row["width_80"] == 4
     assert row["plain_hits_80"] == 1
     assert row["reach_band"] == "<6h"

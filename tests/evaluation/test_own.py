@@ -27,7 +27,13 @@ def own() -> pl.DataFrame:
 
 
 def backtest(panel: pl.DataFrame, **changes: object) -> uc.Backtest:
-    given = {"grain": "1h", "tz": "Europe/Paris", "horizon": "48h", "origins": ORIGINS, "candidates": ["seasonal_naive"]}
+    given = {
+        "grain": "1h",
+        "tz": "Europe/Paris",
+        "horizon": "48h",
+        "origins": ORIGINS,
+        "candidates": ["seasonal_naive"],
+    }
     return uc.backtest(panel, **{**given, **changes})
 
 
@@ -88,7 +94,9 @@ def test_measures_are_kept_apart() -> None:
 def test_days_are_a_grain_too() -> None:
     local = pl.col("time").dt.convert_time_zone("Europe/Paris").dt.truncate("1d").dt.convert_time_zone("UTC")
     long = counts(utc(2021, 1, 1), utc(2021, 6, 20), tz="Europe/Paris", places=2)
-    daily = long.group_by("place", local.alias("time")).agg(pl.col("value").sum()).filter(pl.col("time") > utc(2021, 1, 1))
+    daily = (
+        long.group_by("place", local.alias("time")).agg(pl.col("value").sum()).filter(pl.col("time") > utc(2021, 1, 1))
+    )
     result = backtest(daily, grain="1d", horizon="7d", candidates=["seasonal_naive", "climatology", "linear"])
     starts = result.forecasts["time"].dt.convert_time_zone("Europe/Paris").dt.hour().unique().to_list()
     assert starts == [0]

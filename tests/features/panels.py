@@ -12,9 +12,7 @@ from urbancast.features.panel import Panel
 
 TEXT = {"en": "", "es": "", "fr": ""}
 HOUR = timedelta(hours=1)
-DENSE = tuple(
-    Feature(name=name) for name in ("calendar", "lag", "rolling", "profile", "rules", "place", "weather")
-)
+DENSE = tuple(Feature(name=name) for name in ("calendar", "lag", "rolling", "profile", "rules", "place", "weather"))
 SPARSE = tuple(Feature(name=name) for name in ("calendar", "rate", "place"))
 COUNT = Measure(id="count", label=TEXT, unit=TEXT)
 RARE = Measure(id="events", label=TEXT, unit=TEXT, sparse=True)

@@ -20,8 +20,10 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """``skill`` of the challenger over the champion; ``low`` and ``high``: 95 % interval of the mean
-    difference champion − challenger, in the unit of the score (positive: the challenger is better).
+    """Outcome of a paired comparison.
+
+    ``low`` and ``high``: 95 % interval of the mean difference champion − challenger, in the unit of the score
+    (positive: the challenger is better). ``coverage``: how often the challenger's 80 % range held.
     """
 
     wins: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ LEAST_MEAN = 1e-9
 
 
 def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
-    """One row per forecast whose value is known (truth: place, time, value): every loss, reach band, local day and hour.
+    """One row per forecast whose value is known (truth: place, time, value): losses, reach band, local day and hour.
 
     ``hits_80`` is the randomised PIT inside [0.1, 0.9]: exact with a count ``family``, else through the
     piecewise-linear CDF of the quantiles at value ± 0.5. ``reach_h`` is taken from the forecasts, else the lead.
@@ -108,7 +109,7 @@ def interpolated_pit(value: Array, quantiles: Array, draw: Array) -> Array:
 
 
 def interpolated_cdf(value: Array, quantiles: Array) -> Array:
-    """CDF linear between the quantiles; its tails fall to 0 and rise to 1 over the width from q05 to q25 and q75 to q95."""
+    """CDF linear between the quantiles; its tails end as far out as q05 is from q25, and q95 from q75."""
     tail = np.maximum(quantiles[:, 2] - quantiles[:, 0], 1e-6), np.maximum(quantiles[:, 6] - quantiles[:, 4], 1e-6)
     knots = np.column_stack([quantiles[:, 0] - tail[0], quantiles, quantiles[:, 6] + tail[1]])
     levels = np.concatenate([[0.0], QUANTILES, [1.0]])
@@ -124,7 +125,7 @@ def interpolated_cdf(value: Array, quantiles: Array) -> Array:
 def _reach_band() -> pl.Expr:
     """Reach in hours as a band such as ``24-48h``; the first and last are open."""
     edges = REACH_EDGES_H
-    labels = [f"<{edges[0]}h", *[f"{a}-{b}h" for a, b in zip(edges, edges[1:], strict=False)], f">={edges[-1]}h"]
+    labels = [f"<{edges[0]}h", *[f"{a}-{b}h" for a, b in pairwise(edges)], f">={edges[-1]}h"]
     passed = pl.sum_horizontal((pl.col("reach_h") >= edge).cast(pl.Int32) for edge in edges)
     band = passed.replace_strict(dict(enumerate(labels)), return_dtype=pl.String)
     return pl.when(pl.col("reach_h").is_null()).then(pl.lit("unknown")).otherwise(band)
@@ -149,10 +150,8 @@ def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequ
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
     """n, mean of each loss, its day-block standard error and bias (mean / value) from ``losses``, by any columns."""
     keys = list(by)
-    days = rows.group_by([*keys, "day"]).agg(
-        pl.len().alias("n"), *[pl.col(name).sum() for name in (*LOSSES, "value", "mean")]
-    )
-    names = [name for name in LOSSES]
+    days = rows.group_by([*keys, "day"]).agg(pl.len().alias("n"), pl.col(*LOSSES, "value", "mean").sum())
+    names = list(LOSSES)
     found = days.group_by(keys or pl.lit(0).alias("all")).agg(
         pl.col("n").sum().alias("rows"),
         pl.len().alias("days"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -82,7 +82,7 @@ def _located(
     return rows, arrays, history
 
 
-def _each_origin(history: History, origins: Ints):  # type: ignore[no-untyped-def]
+def _each_origin(history: History, origins: Ints) -> Iterator[tuple[Known, Ints]]:
     order = np.argsort(origins, kind="stable")
     starts, first = np.unique(origins[order], return_index=True)
     parts = np.split(order, first[1:])

@@ -29,10 +29,7 @@ def at(known: Known, targets: Targets, _params: Mapping[str, Any]) -> dict[str, 
 
 
 def _tables(known: Known) -> tuple[Floats, Floats, Floats]:
-    if known.is_sparse:
-        naive = lag.nth_newest(known.block(lag.WEEKS), 1)[0]
-    else:
-        naive = lag.tables(known)[0][0]
+    naive = lag.tables(known)[0][0]
     block = known.block(WEEKS)
     mean = lag.mean_known(block, 1)
     mean = np.where(np.isfinite(mean), mean, naive)

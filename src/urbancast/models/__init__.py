@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
+from types import ModuleType
 
 from urbancast.core.errors import ContractError
 from urbancast.core.product import Candidate
@@ -32,5 +33,5 @@ def load(files: Mapping[str, bytes]) -> Fitted:
     return Fitted.of_state(candidate, point, state)
 
 
-def _module(model: str):  # type: ignore[no-untyped-def]
+def _module(model: str) -> ModuleType:
     return importlib.import_module(f"urbancast.models.{_MODULES.get(model, model)}")

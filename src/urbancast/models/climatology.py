@@ -35,7 +35,7 @@ class ScaledProfile:
 
 
 def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> ColumnPoint | ScaledProfile:
-    """Rule named by ``rule``; for sparse frames the shrunk rate (k, window) of least deviance in the calibration rows."""
+    """Rule named by ``rule``; of sparse frames the shrunk rate (k, window) of least deviance on calibration rows."""
     shrunk = sorted(name for name in frame.columns if name.startswith("rule_shrunk_"))
     if shrunk:
         return ColumnPoint(best_rate(frame, shrunk))

@@ -50,7 +50,7 @@ class Fitted:
         return self.interval if isinstance(self.interval, Family) else None
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Place, origin, time, mean and q05…q95 (ordered, ≥ 0); rows the model cannot say anything about are left out."""
+        """Place, origin, time, mean and q05…q95 (ordered, ≥ 0), without rows that the model says nothing about."""
         keys = frame.select("place", "origin", "time")
         mean, quantiles = self.interval.apply(self.point.predict(frame), frame)
         columns = {name: quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)}

@@ -96,7 +96,7 @@ class BoosterPoint:
 
 
 def fit(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> BoosterPoint:
-    """Boosters over the ridge (readings) or the best shrunk rate (rare events); equal rows, seed, threads: equal bytes."""
+    """Boosters over the ridge (readings) or the best shrunk rate; equal rows, seed and threads give equal bytes."""
     return _fit_events(frame, params, seed) if is_sparse(frame) else _fit_readings(frame, params, seed)
 
 
@@ -110,7 +110,7 @@ def _fit_readings(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> 
     # L1 of the ratio weighted by its base is the absolute error in the measure's unit.
     weight = rows["weight"].to_numpy() * base / base.mean()
     share = float(options.pop("share"))
-    boosters = _boosters(x, rows["value"].to_numpy() / base, weight, names, options, seed)
+    boosters = _boosters(x, rows["value"].to_numpy() / base, weight, names, options=options, seed=seed)
     return BoosterPoint(boosters, names, "ridge", share, ridge)
 
 
@@ -124,7 +124,7 @@ def _fit_events(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> Bo
     x = _inputs(rows, names, base, is_log=True)
     share = float(options.pop("share"))
     weight = rows["weight"].to_numpy()
-    boosters = _boosters(x, rows["value"].to_numpy(), weight, names, options, seed, np.log(base))
+    boosters = _boosters(x, rows["value"].to_numpy(), weight, names, options=options, seed=seed, log_base=np.log(base))
     return BoosterPoint(boosters, names, base_name, share, None)
 
 
@@ -136,14 +136,15 @@ def read(state: Mapping[str, Any], files: Mapping[str, bytes]) -> BoosterPoint:
     return BoosterPoint(boosters, tuple(state["names"]), state["base"], float(state["share"]), ridge)
 
 
-def _boosters(  # noqa: PLR0913 — one call of the library
+def _boosters(  # noqa: PLR0913, one call of the library
     x: Any,
     label: Array,
     weight: Array,
     names: tuple[str, ...],
+    *,
     options: dict[str, Any],
     seed: int,
-    score: Array | None = None,
+    log_base: Array | None = None,
 ) -> tuple[lgb.Booster, ...]:
     rounds, seeds, bins = (int(options.pop(name)) for name in ("rounds", "seeds", "max_bin"))
     coarse = [min(bins, CITY_BINS) if name.startswith("city_") else bins for name in names]
@@ -151,7 +152,7 @@ def _boosters(  # noqa: PLR0913 — one call of the library
         x,
         label,
         weight=weight,
-        init_score=score,
+        init_score=log_base,
         feature_name=list(names),
         categorical_feature=[name for name in CATEGORIES if name in names],
         params={"verbose": -1, "max_bin": bins, "max_bin_by_feature": coarse, **FIXED},
