@@ -20,7 +20,7 @@ def run(job: Job) -> dict[str, Backtest]:
     run_id = job.run_id(FLOW)
     plan = Plan.of(job.recipe, job.product)
     served = folds.served(job.now, job.recipe.folds, job.recipe.issue_step)
-    known = panels.panel(job)
+    known = panels.panel(job, until=job.now)  # values published later would decide with hindsight
     found: dict[str, Backtest] = {}
     for measure in job.product.measures:
         with step(job, run_id, FLOW, f"{measure.id}, {len(served)} folds") as facts:
