@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from urbancast.core.errors import ContractError
-from urbancast.core.product import Candidate, Feature, Measure
+from urbancast.core.product import Candidate, Feature, Measure, Text
 from urbancast.core.time import UTC_US, as_grain, as_utc
 from urbancast.evaluation import backtest as replay, folds
 from urbancast.features.panel import COVARIATES_SCHEMA, Panel
@@ -46,7 +46,7 @@ def backtest(  # noqa: PLR0913 — the public contract
     step = as_grain(grain)
     observations = _observations(panel, step)
     names = sorted(observations["measure"].unique().to_list())
-    text = {"en": "", "es": "", "fr": ""}
+    text: Text = {"en": "", "es": "", "fr": ""}
     whole = Panel(
         observations=observations,
         places=observations.select("place").unique().sort("place"),
@@ -79,8 +79,8 @@ def span(text: str | timedelta) -> timedelta:
 
 
 def _plan(observations: pl.DataFrame, covariates: pl.DataFrame | None, horizon: timedelta, cut: datetime) -> Plan:
-    first = observations["time"].min()
-    history = cut - first  # type: ignore[operator]
+    first: datetime = observations.sort("time")["time"][0]
+    history = cut - first
     if history < timedelta(days=14):
         raise ContractError(
             f"origins: expected the first at least 14 days after the panel starts ({first}), found {cut}; "
@@ -108,10 +108,10 @@ def _observations(panel: pl.DataFrame, grain: timedelta) -> pl.DataFrame:
         rows = rows.with_columns(available_at=pl.col("time") + grain)
     late = rows.filter(pl.col("available_at") <= pl.col("time"))
     if late.height:
-        found = late.row(0, named=True)
+        example = late.row(0, named=True)
         raise ContractError(
-            f"panel.available_at: expected later than time, found {found['available_at']} for the interval that "
-            f"starts at {found['time']}; a value is known after its interval starts"
+            f"panel.available_at: expected later than time, found {example['available_at']} for the interval that "
+            f"starts at {example['time']}; a value is known after its interval starts"
         )
     if "measure" not in rows.columns:
         rows = rows.with_columns(measure=pl.lit("value"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -89,7 +90,7 @@ def _each_origin(history: History, origins: Ints) -> Iterator[tuple[Known, Ints]
     yield from zip(history.at(starts), parts, strict=True)
 
 
-def _reach_h(known: Known, targets: Targets, times: Ints) -> np.ndarray:  # type: ignore[type-arg]
+def _reach_h(known: Known, targets: Targets, times: Ints) -> Any:
     newest = known.last_us[targets.code]
     hours = (times - np.where(newest > 0, newest, 0)) / HOUR_US
     return np.where(known.last[targets.code] >= 0, hours, np.nan)

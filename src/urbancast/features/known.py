@@ -78,7 +78,7 @@ class Known:
                 rows = np.arange(len(self.last))[:, None]
                 taken = self.values[rows, np.maximum(cells, 0)]
                 self.memo[key] = np.where(cells >= 0, taken, np.float32(np.nan)).reshape(shape)
-        return self.memo[key]
+        return self.memo[key]  # type: ignore[no-any-return]
 
     def city_block(self, weeks: int) -> Floats:
         """The same weeks for every place, ending with the newest value of any; place × cells."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from urbancast.core.errors import ContractError
 from urbancast.core.product import COVERED, Measure
 from urbancast.core.time import UTC_US, local_day, local_midnight
 
-COVARIATES_SCHEMA = {
+COVARIATES_SCHEMA: dict[str, Any] = {
     "place": pl.String,
     "variable": pl.String,
     "time": UTC_US,

@@ -71,7 +71,7 @@ def _window_sums(known: Known) -> dict[int, tuple[Floats, Floats]]:
         part = total[:, start:stop]
         more, covered = _by_hour(part, start % week, week)
         counts, hours, stop = counts + more, hours + covered, start
-        out[window] = (counts, hours)  # type: ignore[assignment]
+        out[window] = (counts, hours)
     return out
 
 

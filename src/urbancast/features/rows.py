@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,13 @@ from urbancast.features.plan import Plan
 MAX_SPARSE_ORIGINS = 160  # an origin of a full grid costs ~30 ms of features
 ZEROS_PER_EVENT = 5
 WARM_UP = timedelta(days=28)
-_ROWS = {"place": pl.String, "origin": UTC_US, "time": UTC_US, "value": pl.Float64, "weight": pl.Float32}
+_ROWS: dict[str, Any] = {
+    "place": pl.String,
+    "origin": UTC_US,
+    "time": UTC_US,
+    "value": pl.Float64,
+    "weight": pl.Float32,
+}
 
 
 def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta) -> pl.DataFrame:
@@ -105,8 +112,10 @@ _ONE = pl.lit(1.0, pl.Float32)
 def _first_useful(panel: Panel, measure: str, cut: datetime, *, is_sparse: bool) -> datetime:
     names = [measure, COVERED] if is_sparse else [measure]
     seen = panel.observations.filter(pl.col("measure").is_in(names) & (pl.col("available_at") <= cut))
-    first, last = seen["available_at"].min(), seen["available_at"].max()
-    return first + min(WARM_UP, (last - first) / 4)  # type: ignore[operator,no-any-return]
+    ends: list[datetime] = (
+        seen.select(pl.col("available_at").min().append(pl.col("available_at").max())).to_series().to_list()
+    )
+    return ends[0] + min(WARM_UP, (ends[1] - ends[0]) / 4)
 
 
 def _us(span: timedelta) -> int:

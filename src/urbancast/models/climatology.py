@@ -23,7 +23,7 @@ class ScaledProfile:
     def predict(self, frame: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Profile at the hour × level_7d; the profile alone where the level is not known."""
         level = frame["level_7d"].cast(pl.Float64).fill_null(1.0).to_numpy()
-        return ColumnPoint("profile").predict(frame) * level
+        return np.asarray(ColumnPoint("profile").predict(frame) * level)
 
     def state(self) -> dict[str, Any]:
         """JSON of the rule."""

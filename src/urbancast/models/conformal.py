@@ -102,4 +102,4 @@ def weighted_quantiles(values: Array, weights: Array) -> Array:
     order = np.argsort(values, kind="stable")
     mass = np.cumsum(weights[order])
     middle = (mass - weights[order] / 2) / mass[-1]
-    return np.interp(np.asarray(QUANTILES), middle, values[order])
+    return np.asarray(np.interp(np.asarray(QUANTILES), middle, values[order]))

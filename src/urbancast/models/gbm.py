@@ -80,10 +80,11 @@ class BoosterPoint:
         """Point forecast, never negative; NaN where the base is not known."""
         base = self.ridge.predict(frame) + FLOOR if self.ridge else _rate(frame, self.base)
         x = _inputs(frame, self.names, base, is_log=self.ridge is None)
-        score = np.mean([booster.predict(x, raw_score=True, num_threads=THREADS) for booster in self.boosters], axis=0)
+        scores = [np.asarray(one.predict(x, raw_score=True, num_threads=THREADS)) for one in self.boosters]
+        score = np.mean(scores, axis=0)
         if self.ridge is None:
             return np.asarray(base * np.exp(self.share * score))
-        return np.maximum((1 - self.share) * (base - FLOOR) + self.share * base * score, 0)
+        return np.asarray(np.maximum((1 - self.share) * (base - FLOOR) + self.share * base * score, 0))
 
     def state(self) -> dict[str, Any]:
         """JSON beside the boosters."""
@@ -179,7 +180,7 @@ def _input_names(frame: pl.DataFrame, *, without: tuple[str, ...]) -> tuple[str,
 
 
 def _rate(frame: pl.DataFrame, name: str) -> Array:
-    return np.maximum(frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy(), 1e-6)
+    return np.asarray(np.maximum(frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy(), 1e-6))
 
 
 def _inputs(frame: pl.DataFrame, names: tuple[str, ...], base: Array, *, is_log: bool) -> Any:

@@ -34,7 +34,7 @@ class RidgePoint:
         base = _base(frame, self.base)
         x = (_inputs(frame, self.names, base) - self.centre) / self.scale
         lift = np.nan_to_num(x).astype(np.float64) @ self.coefficients[1:] + self.coefficients[0]
-        return np.maximum(base * (1 + np.clip(lift, -0.95, 4.0)), 0)
+        return np.asarray(np.maximum(base * (1 + np.clip(lift, -0.95, 4.0)), 0))
 
     def state(self) -> dict[str, Any]:
         """JSON of the coefficients."""
