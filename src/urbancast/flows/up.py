@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from urbancast import products
-from urbancast.core.errors import UrbancastError
+from urbancast.core.errors import ContractError, NotReadyError, UrbancastError
 from urbancast.core.time import as_grain, floor, iso
 from urbancast.flows import cycle, opening
-from urbancast.flows.job import Job
-from urbancast.lake import serving
+from urbancast.flows.job import Job, Teller
+from urbancast.lake import scores, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.settings import settings
 
@@ -51,18 +53,28 @@ class Setup:
         )
 
 
+class StoppedError(BaseException):
+    """The operator stopped the run; raised before a step begins, so that none is left half told."""
+
+
 def run(setup: Setup) -> None:
     """Serve, begin every product, improve them, fill the record, then live day by day until stopped."""
     stopped = _stop_event()
+    _require_free(setup)
     lake = Lake.open(setup.lake)
-    with _server(setup), opening.jobs(setup.only, lake, setup.origin, teller=_tell) as jobs:
-        console.print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {setup.lake}[/]")
+    with (
+        suppress(StoppedError),
+        _server(setup) as server,
+        opening.jobs(setup.only, lake, setup.origin, teller=_teller(stopped)) as jobs,
+    ):
+        _print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {escape(setup.lake)}[/]")
         # The product with the shortest history answers first.
-        new = sorted((job for job in jobs if _origin(job) is None), key=lambda job: job.recipe.history)
-        for stage in (cycle.begin, cycle.improve, cycle.show_record):
-            _every(stage, [_now(job) for job in new], stopped)
-        console.print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
+        ordered = sorted(jobs, key=lambda job: job.recipe.history)
+        for stage, is_owed in STAGES:
+            _every(stage, [_now(job) for job in ordered if is_owed(job)], stopped)
+        _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
         while not stopped.is_set():
+            _require_alive(server)
             _every(cycle.daily, [_now(job) for job in jobs if _is_due(job)], stopped)
             stopped.wait(60)
 
@@ -75,7 +87,7 @@ def _every(stage: Callable[[Job], Any], jobs: Sequence[Job], stopped: threading.
         try:
             stage(job)
         except UrbancastError as error:
-            console.print(f"[red]✗ {job.product.id}[/] {error}", markup=True)
+            _print(f"[red]✗ {job.product.id}[/] {escape(str(error))}")
 
 
 def _now(job: Job) -> Job:
@@ -88,19 +100,58 @@ def _origin(job: Job) -> datetime | None:
     return origin
 
 
+def _is_new(job: Job) -> bool:
+    return _origin(job) is None
+
+
 def _is_due(job: Job) -> bool:
     origin = _origin(job)
     return origin is None or _now(job).now - origin >= job.recipe.issue_step
 
 
+def _has_no_verdict(job: Job) -> bool:
+    return not _is_new(job) and verdicts.read(job.lake, job.product.id).is_empty()
+
+
+def _has_no_record(job: Job) -> bool:
+    return not _is_new(job) and scores.read(job.lake, job.product.id, kind="replay").is_empty()
+
+
+# What a product is owed before it lives day by day, also where an earlier run was stopped on the way.
+STAGES: tuple[tuple[Callable[[Job], Any], Callable[[Job], bool]], ...] = (
+    (cycle.begin, _is_new),
+    (cycle.daily, _is_due),
+    (cycle.improve, _has_no_verdict),
+    (cycle.show_record, _has_no_record),
+)
+
+
+def _require_free(setup: Setup) -> None:
+    """ContractError where something listens on the port already: the map shown would be another's."""
+    family = socket.AF_INET6 if ":" in setup.host else socket.AF_INET
+    try:
+        socket.create_server((setup.host, setup.port), family=family).close()
+    except OSError as error:
+        raise ContractError(
+            f"port {setup.port}: expected it free on {setup.host}, found {error.strerror or error}; "
+            "stop what listens there, or name another with --port"
+        ) from error
+
+
+def _require_alive(server: subprocess.Popen[bytes]) -> None:
+    status = server.poll()
+    if status is not None:
+        raise NotReadyError(f"API: expected it to serve, found it ended with status {status}; start again")
+
+
 @contextmanager
-def _server(setup: Setup) -> Iterator[None]:
+def _server(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
     """The API in a process of its own: it loads no model and survives whatever the flows do."""
     command = [sys.executable, "-m", "urbancast", "serve", "--lake", setup.lake]
     command += ["--host", setup.host, "--port", str(setup.port)]
     server = subprocess.Popen(command, env=os.environ.copy())  # noqa: S603 - our own command
     try:
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait(timeout=10)
@@ -119,9 +170,20 @@ def _stop_event() -> threading.Event:
     return stopped
 
 
-def _tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
-    if state == "started":
-        return
-    mark = "[green]✓[/]" if state == "done" else "[red]✗[/]"
-    seconds = f"{facts['seconds']:6.1f} s" if "seconds" in facts else str(facts.get("message", ""))
-    console.print(f"{mark} {iso(datetime.now(UTC))}  {product:<16} {step:<32} [dim]{seconds}[/]")
+def _teller(stopped: threading.Event) -> Teller:
+    """Tell each finished step; when stopped, begin no other."""
+
+    def tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
+        if state == "started":
+            if stopped.is_set():
+                raise StoppedError
+            return
+        mark = "[green]✓[/]" if state == "done" else "[red]✗[/]"
+        seconds = f"{facts['seconds']:6.1f} s" if "seconds" in facts else str(facts.get("message", ""))
+        _print(f"{mark} {iso(datetime.now(UTC))}  {product:<16} {escape(f'{step:<32}')} [dim]{escape(seconds)}[/]")
+
+    return tell
+
+
+def _print(line: str) -> None:
+    console.print(line, soft_wrap=True, highlight=False)
