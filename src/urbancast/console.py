@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from urbancast import products as catalogue
@@ -34,7 +35,7 @@ err = Console(stderr=True)
 def fail(error: UrbancastError) -> None:
     """Print an error as one clear line on standard error."""
     err.print(f"[bold red]{type(error).__name__}[/] ", end="")
-    err.print(str(error), markup=False)
+    err.print(str(error), markup=False, highlight=False, soft_wrap=True)  # one line, however narrow
 
 
 def lake(url: str | None) -> Lake:
@@ -77,9 +78,10 @@ class _Progress:
             self._status.update(f"{product}  {step}")
         elif state == "done":
             rest = ", ".join(f"{k} {_short(v)}" for k, v in facts.items() if k != "seconds")
-            err.print(f"[green]✓[/] {product}  {step}  [dim]{facts['seconds']:.1f} s  {rest}[/]")
+            seconds = f"{facts['seconds']:.1f} s"
+            err.print(f"[green]✓[/] {product}  {escape(step)}  [dim]{seconds}  {escape(rest)}[/]", soft_wrap=True)
         else:
-            err.print(f"[red]✗[/] {product}  {step}")
+            err.print(f"[red]✗[/] {product}  {escape(step)}")
 
 
 def products(*, as_json: bool) -> None:
