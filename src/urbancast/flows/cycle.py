@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from urbancast.core.time import instants
+from urbancast.core.errors import QueryError
+from urbancast.core.time import instants, iso
 from urbancast.flows import backtest, forecast, promote, pull, replay, train, verify
 from urbancast.flows.job import Job
 from urbancast.registry.record import Decision
@@ -56,6 +57,11 @@ def live(job: Job, *, as_of: datetime, until: datetime) -> Lived:
     A sample portal is asked anew each day; a file or the live portal is asked once, now, and each
     day sees what had been available by then.
     """
+    if until < as_of:
+        action = "give --until a later time than --as-of"
+        raise QueryError(
+            "malformed-window", expected=f"--until at or after {iso(as_of)}", found=iso(until), action=action
+        )
     if job.clock is None:
         pull.run(job.at(datetime.now(UTC).replace(microsecond=0)))
     else:

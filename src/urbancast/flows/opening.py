@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from urbancast import products
-from urbancast.core.errors import ContractError
-from urbancast.core.product import Provenance
+from urbancast.core.errors import ContractError, QueryError
+from urbancast.core.product import Provenance, Recipe
 from urbancast.flows.job import Clock, Job, Teller, tell_nobody
 from urbancast.lake import provenance as fixed
 from urbancast.lake.store import Lake
@@ -43,13 +43,15 @@ def jobs(
     opened: list[Job] = []
     with ExitStack() as stack:
         for product in ids:
+            promise, recipe = products.get(product), products.recipe(product)
+            _require_known(recipe, origin.links)
             where = origin.provenance(lake, product)
             clock = Clock(now=moment) if where == "sample" else None
             url = stack.enter_context(_emulator(product, clock)) if clock else None
             opened.append(
                 Job(
-                    product=products.get(product),
-                    recipe=products.recipe(product),
+                    product=promise,
+                    recipe=recipe,
                     lake=lake,
                     now=moment,
                     provenance=where,
@@ -60,6 +62,15 @@ def jobs(
                 )
             )
         yield opened
+
+
+def _require_known(recipe: Recipe, links: Mapping[str, str]) -> None:
+    """QueryError for a link to a source that the recipe does not have: it would be left out in silence."""
+    names = [source.name for source in recipe.sources]
+    for name in links:
+        if name not in names:
+            expected = f"a source of {recipe.product}: {', '.join(names)}"
+            raise QueryError("unknown-source", expected=expected, found=repr(name), action="correct --source")
 
 
 @contextmanager

@@ -9,19 +9,28 @@ from datetime import datetime
 
 import polars as pl
 
-from urbancast.core.time import as_grain
+from urbancast.core.errors import NotReadyError
+from urbancast.core.time import as_grain, iso
 from urbancast.features.panel import Panel
 from urbancast.flows.job import Job
 from urbancast.lake import covariates, observations, places
 
 
 def panel(job: Job, *, since: datetime | None = None, until: datetime | None = None) -> Panel:
-    """All versions available at ``until`` (None: at the end of time) of intervals from ``since`` on."""
+    """All versions available at ``until`` (None: at the end of time) of intervals from ``since`` on.
+
+    NotReadyError where nothing had been seen by ``until``: there is nothing to learn or forecast from.
+    """
     seen = observations.versions(job.lake, job.product.id, since=since)
     weather = covariates.versions(job.lake, job.product.id, since=since)
     if until is not None:
         seen = seen.filter(pl.col("available_at") <= until)
         weather = weather.filter(pl.col("available_at") <= until)
+        if seen.is_empty():
+            raise NotReadyError(
+                f"{job.product.id}: expected observations known at {iso(until)}, found none; "
+                f"run `urbancast pull {job.product.id}` first, or name a later time"
+            )
     return Panel(
         observations=seen,
         covariates=weather,

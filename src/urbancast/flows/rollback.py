@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from urbancast.core.errors import NotReadyError
+from urbancast.core.errors import NotReadyError, QueryError
 from urbancast.flows import forecast
 from urbancast.flows.job import Job, step
 from urbancast.lake import verdicts
@@ -21,7 +21,13 @@ def run(
     measure = measure or job.product.measure.id
     run_id = job.run_id(FLOW, measure)
     served = forecast.serving_releases(job)
+    if measure not in served:
+        action = "name one with --measure"
+        raise QueryError("unknown-measure", expected=f"one of {', '.join(served)}", found=repr(measure), action=action)
     target = registry.get(job.lake, job.product.id, to) if to else _previous(job, measure, served[measure])
+    if target.measure != measure:
+        action = f"name a release of {measure}, or --measure {target.measure}"
+        raise QueryError("unknown-release", expected=f"one of {measure}", found=target.name, action=action)
     with step(job, run_id, FLOW, "roll back") as facts:
         decision = record.Decision(
             product=job.product.id,
