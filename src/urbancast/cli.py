@@ -160,7 +160,7 @@ def forecast(
     from urbancast.flows import forecast as flow
 
     with show.job(product, lake, as_of=as_of) as job:
-        show.facts({"rows": flow.run(job).height, "origin": job.now}, as_json=as_json)
+        show.facts({"rows": flow.run(job), "origin": job.now}, as_json=as_json)
 
 
 @app.command()

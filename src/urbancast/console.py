@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,14 +22,14 @@ from urbancast.evaluation.backtest import Backtest
 from urbancast.flows import opening
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
-from urbancast.flows.summary import Summary, summarise
+from urbancast.flows.summary import Summary, reliability, summarise
 from urbancast.lake import runs, serving
 from urbancast.lake.store import Lake
 from urbancast.registry.record import Decision
 from urbancast.registry.release import Release
 from urbancast.settings import settings
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 
 
@@ -101,10 +102,14 @@ def lived(job: Job, lived: Lived, *, as_json: bool) -> None:
     summaries = summarise(job, lived.losses)
     if as_json:
         decisions = {measure: dataclasses.asdict(d) for measure, d in lived.verdicts.items()}
-        _json({"product": job.product.id, "verdicts": decisions, "scores": [dataclasses.asdict(s) for s in summaries]})
+        classes = {name: frame.to_dicts() for name, frame in _reliability(job, lived).items()}
+        scores = [dataclasses.asdict(summary) for summary in summaries]
+        _json({"product": job.product.id, "verdicts": decisions, "scores": scores, "reliability": classes})
         return
     decisions_table(lived.verdicts)
     _summaries(summaries)
+    for name, frame in _reliability(job, lived).items():
+        _classes(name, frame)
 
 
 def losses(job: Job, frame: pl.DataFrame, *, as_json: bool) -> None:
@@ -182,7 +187,8 @@ def status(lake: Lake, *, as_json: bool) -> None:
 
 
 def _summaries(summaries: list[Summary]) -> None:
-    table = Table("measure", "rows", "lead", "forecaster", "n", "score", "value", "baseline", "skill", "80 % held")
+    names = ("measure", "kind", "lead", "forecaster", "n", "score", "value", "strongest rule", "skill", "gain (95 %)")
+    table = Table(*names, "80 % held")
     for s in summaries:
         table.add_row(
             s.measure,
@@ -192,10 +198,26 @@ def _summaries(summaries: list[Summary]) -> None:
             f"{s.n:,}",
             s.score,
             f"{s.value:.4g}",
-            f"{s.baseline:.4g}",
-            f"{s.skill:+.1%}",
+            f"{s.baseline:.4g} {s.rule}",
+            f"{s.skill:+.2%}",
+            f"{s.low:+.3g} … {s.high:+.3g}",
             f"{s.held_80:.1%} ±{s.held_80_error:.1%}",
         )
+    out.print(table)
+
+
+def _reliability(job: Job, lived: Lived) -> dict[str, pl.DataFrame]:
+    """Of rare events only: where almost every hour is zero, an interval says little and a rate must be right."""
+    rare = [measure.id for measure in job.product.measures if measure.sparse]
+    rows = lived.losses.filter(pl.col("measure").is_in(rare)) if lived.losses.height else lived.losses
+    return reliability(rows) if rows.height else {}
+
+
+def _classes(name: str, frame: pl.DataFrame) -> None:
+    table = Table("tenth of the forecast", "rows", "forecast", "observed", "observed / forecast", title=name)
+    for row in frame.iter_rows(named=True):
+        ratio = f"{row['ratio']:.3f} ±{1.96 * row['ratio_se']:.3f}"
+        table.add_row(str(row["decile"]), f"{row['rows']:,}", f"{row['forecast']:.1f}", f"{row['observed']:.1f}", ratio)
     out.print(table)
 
 

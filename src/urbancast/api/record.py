@@ -139,7 +139,8 @@ def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) ->
     hours = _grouped(rows, score, "hour")
     bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"}).sort(_BAND_ORDER)
     days = _grouped(rows, score, "day").with_columns(pl.col("day").cast(pl.String))
-    places = _grouped(sites, score, "place").filter(pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
+    known = pl.col("place") != ""  # sums of the whole city
+    places = _grouped(sites, score, "place").filter(known, pl.col("n") >= ENOUGH, pl.col("skill").is_not_null())
     ranked = places.sort(["skill", "place"], descending=[True, False])
     return {
         **total,

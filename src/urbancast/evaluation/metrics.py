@@ -131,17 +131,22 @@ def _reach_band() -> pl.Expr:
     return pl.when(pl.col("reach_h").is_null()).then(pl.lit("unknown")).otherwise(band)
 
 
-def ledger(rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequence[str] = ()) -> pl.DataFrame:
+def ledger(
+    rows: pl.DataFrame, *, baseline: pl.DataFrame | None = None, by: Sequence[str] = (), is_city: bool = False
+) -> pl.DataFrame:
     """Additive sums with the columns of ``Scores`` (but product, release, kind, run) from ``losses``.
 
     ``baseline``: losses of the served baseline, joined on (place, measure, origin, time); only rows that both
     have are summed. None: the rows are their own baseline. ``by``: further columns to keep apart.
+    ``is_city``: all places together, as place ``""``.
     """
     if baseline is None:
         rows = rows.with_columns(pl.col(name).alias(f"baseline_{name}") for name in BASELINES)
     else:
         beside = baseline.select(*KEY, *[pl.col(name).alias(f"baseline_{name}") for name in BASELINES])
         rows = rows.join(beside, on=list(KEY), how="inner", maintain_order="left")
+    if is_city:
+        rows = rows.with_columns(place=pl.lit(""))
     sums = [pl.col(name).sum() for name in ("value", "mean", *LOSSES, *[f"baseline_{name}" for name in BASELINES])]
     keys = ["place", "measure", "day", "reach_band", "how", *by]
     return rows.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("n"), *sums).sort(keys)

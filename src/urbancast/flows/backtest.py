@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Recipe
+from urbancast.core.product import Candidate, Measure, Recipe
 from urbancast.evaluation import backtest, folds, metrics
 from urbancast.evaluation.backtest import Backtest
 from urbancast.features.plan import Plan
@@ -25,7 +25,7 @@ def run(job: Job) -> dict[str, Backtest]:
     for measure in job.product.measures:
         with step(job, run_id, FLOW, f"{measure.id}, {len(served)} folds") as facts:
             result = backtest.run(known, plan, measure.id, candidates(job.recipe), served)
-            _keep(job, result, run_id)
+            _keep(job, measure, result, run_id)
             facts.update(rows=result.losses.height)
         found[measure.id] = result
     return found
@@ -37,11 +37,12 @@ def candidates(recipe: Recipe) -> list[Candidate]:
     return sorted(every, key=lambda candidate: candidate.name != recipe.baseline)
 
 
-def _keep(job: Job, result: Backtest, run_id: str) -> None:
+def _keep(job: Job, measure: Measure, result: Backtest, run_id: str) -> None:
+    """Sums by place; of a sparse measure by city, for a place's rare events say nothing hour by hour."""
     baseline = result.losses.filter(pl.col("candidate") == job.recipe.baseline)
     for candidate in candidates(job.recipe):
         losses = result.losses.filter(pl.col("candidate") == candidate.name)
-        sums = metrics.ledger(losses, baseline=baseline).with_columns(
+        sums = metrics.ledger(losses, baseline=baseline, is_city=measure.sparse).with_columns(
             release=pl.lit(f"backtest:{candidate.name}"), kind=pl.lit("backtest")
         )
         scores.add(job.lake, job.product.id, sums, run=run_id)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import polars as pl
 
 from urbancast.core.errors import NotReadyError
 from urbancast.evaluation import backtest
@@ -23,15 +21,18 @@ FLOW = "forecast"
 FOLLOWED = ("forecasts", "observations", "scores", "places", "verdicts")
 
 
-def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None) -> pl.DataFrame:
-    """Forecast every measure from ``origin`` (default: now) with its served release and its baseline; serve it."""
+def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None) -> int:
+    """Forecast every measure from ``origin`` (default: now) with its served release and the simple rules; serve it.
+
+    Returns the number of forecasts issued.
+    """
     origin = origin or job.now
     run_id = job.at(origin).run_id(FLOW)
     served = serving_releases(job)
     known = panel or panels.panel(job, until=origin)
     with step(job, run_id, FLOW, "forecast") as facts:
-        rows = pl.concat([issue(job, release, known, origin, run_id) for release in with_baselines(job, served)])
-        facts.update(rows=rows.height, origin=origin)
+        rows = issue(job, loaded(job, with_rules(job, served)), known, [origin], run_id)
+        facts.update(rows=rows, origin=origin)
     with step(job, run_id, FLOW, "serve"):
         serve(job, served, origin=origin, run_id=run_id)
     return rows
@@ -49,23 +50,31 @@ def serving_releases(job: Job) -> dict[str, Release]:
     return served
 
 
-def with_baselines(job: Job, served: Mapping[str, Release]) -> list[Release]:
-    """Served releases and, each once, the baselines that forecast in their shadow."""
-    every = [*served.values(), *(_baseline(job, measure) for measure in served)]
-    return list({release.name: release for release in every}.values())
+def with_rules(job: Job, served: Mapping[str, Release]) -> list[Release]:
+    """Served releases and, each once, the simple rules that forecast in their shadow."""
+    rules = [rule for measure in served for rule in registry.rules(job.lake, job.product.id, measure)]
+    return list({release.name: release for release in [*served.values(), *rules]}.values())
+
+
+def loaded(job: Job, releases: Sequence[Release]) -> list[tuple[Release, Fitted]]:
+    """Releases with their forecasters."""
+    return [(release, registry.load(job.lake, release)) for release in releases]
 
 
 def issue(
-    job: Job, release: Release, panel: Panel, origin: datetime, run_id: str, *, fitted: Fitted | None = None
-) -> pl.DataFrame:
-    """Write one release's forecasts from one origin (once) and return them."""
-    forecaster = fitted or registry.load(job.lake, release)
+    job: Job, releases: Sequence[tuple[Release, Fitted]], panel: Panel, origins: Sequence[datetime], run_id: str
+) -> int:
+    """Write the forecasts of releases from origins, each once; their number. One frame serves all of a measure."""
     plan = Plan.of(job.recipe, job.product)
-    rows = backtest.forecast(panel, plan, release.measure, forecaster, origin).with_columns(
-        release=pl.lit(release.name)
-    )
-    forecasts.add(job.lake, job.product.id, rows, run=run_id, issued_at=datetime.now(UTC))
-    return rows
+    written = 0
+    for measure in job.product.measures:
+        fitted = {release.name: one for release, one in releases if release.measure == measure.id}
+        for origin in origins if fitted else ():
+            rows = backtest.forecasts(panel, plan, measure.id, fitted, [origin])
+            rows = rows.drop("lead_h", "reach_h").rename({"candidate": "release"})
+            forecasts.add(job.lake, job.product.id, rows, run=run_id, issued_at=datetime.now(UTC))
+            written += rows.height
+    return written
 
 
 def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
@@ -73,9 +82,7 @@ def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
     row = serving.current(job.lake).get(job.product.id)
     origin: datetime | None = row["origin"] if row else None
     if origin is not None:
-        known = panels.panel(job, until=origin)
-        for release in served.values():
-            issue(job, release, known, origin, run_id)
+        issue(job, loaded(job, list(served.values())), panels.panel(job, until=origin), [origin], run_id)
     serve(job, served, origin=origin, run_id=run_id)
 
 

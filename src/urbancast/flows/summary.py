@@ -1,4 +1,4 @@
-"""Summaries of losses for a reader: by forecaster and lead, beside the baseline on the same rows."""
+"""Summaries of losses for a reader: by forecaster and lead, beside the strongest simple rule on the same rows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LEADS = {"day 1": (0.0, 24.0), "day 2": (24.0, 48.0), "day 3": (48.0, 72.0), "la
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One forecaster at one lead: its score, the baseline's on the same rows, and how often its 80 % range held.
+    """One forecaster at one lead: its score, that of the strongest simple rule ``rule``, and how often its range held.
 
-    ``skill`` is 1 − value / baseline; ``low`` and ``high`` bound value's gain over the baseline (95 %, day blocks);
-    ``held_80_error`` is 1.96 day-block standard errors.
+    ``skill`` is 1 − value / baseline; ``low`` and ``high`` bound the gain over the baseline (95 %, day blocks);
+    ``held_80_error`` is 1.96 day-block standard errors. Rows are those that both have.
     """
 
     measure: str
@@ -28,6 +28,7 @@ class Summary:
     n: int
     score: str
     value: float
+    rule: str
     baseline: float
     skill: float
     low: float
@@ -51,7 +52,8 @@ def summarise(job: Job, losses: pl.DataFrame) -> list[Summary]:
 
 
 def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: str) -> list[Summary]:
-    baseline = rows.filter(pl.col("candidate") == job.recipe.baseline)
+    rule = _strongest(job, rows)
+    baseline = rows.filter(pl.col("candidate") == rule)
     found: list[Summary] = []
     for (candidate,), part in rows.group_by(["candidate"], maintain_order=True):
         if part.is_empty() or baseline.is_empty():
@@ -67,6 +69,7 @@ def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: st
                 n=verdict.rows,
                 score=COLUMN[job.recipe.primary],
                 value=verdict.challenger_score,
+                rule=rule,
                 baseline=verdict.champion_score,
                 skill=verdict.skill,
                 low=verdict.low,
@@ -76,3 +79,21 @@ def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: st
             )
         )
     return sorted(found, key=lambda s: s.value)
+
+
+def _strongest(job: Job, rows: pl.DataFrame) -> str:
+    """Name of the simple rule with the smallest mean loss on the rows that all simple rules have."""
+    column = COLUMN[job.recipe.primary]
+    ruled = rows.filter(pl.col("candidate").is_in([rule.name for rule in job.recipe.rules]))
+    count = ruled["candidate"].n_unique()
+    shared = ruled.filter(pl.len().over(metrics.KEY) == count)
+    means = shared.group_by("candidate").agg(pl.col(column).mean()).sort(column, "candidate")
+    return str(means["candidate"][0]) if means.height else job.recipe.baseline
+
+
+def reliability(losses: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Forecast against observed by tenths of the forecast sum, for each forecaster; see ``metrics.reliability``."""
+    return {
+        f"{measure} {candidate}": metrics.reliability(part)
+        for (measure, candidate), part in losses.group_by(["measure", "candidate"], maintain_order=True)
+    }

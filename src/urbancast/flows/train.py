@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from urbancast.core.product import Candidate
 from urbancast.evaluation import backtest, metrics
 from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import COLUMN
@@ -29,9 +28,11 @@ RULE_FEATURES = frozenset({"profile", "rolling", "rules", "rate"})
 
 
 def baselines(job: Job) -> dict[str, Release]:
-    """Release 0 of every measure: the recipe's baseline with an interval of its own, as known now."""
-    training = Training(job, job.now, job.run_id(FLOW, "baseline"))
-    return {m.id: training.freeze(m.id, job.recipe.baseline, number=0)[0] for m in job.product.measures}
+    """Release 0 of every measure, the recipe's baseline, and its other simple rules in its shadow, as known now."""
+    training = Training(job, job.now, job.run_id(FLOW, "rules"))
+    names = {rule.name: 0 if rule.name == job.recipe.baseline else -1 for rule in job.recipe.rules}
+    made = {measure.id: training.freeze(measure.id, names) for measure in job.product.measures}
+    return {measure: found[job.recipe.baseline][0] for measure, found in made.items()}
 
 
 def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
@@ -42,7 +43,7 @@ def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
         best = best_candidate(job, result)
         number = registry.next_number(job.lake, job.product.id, measure)
         facts = {"backtest": _scores(job, result)}
-        release, _ = training.freeze(measure, best, number=number, facts=facts)
+        release, _ = training.freeze(measure, {best: number}, facts=facts)[best]
         with step(job, training.run_id, FLOW, f"{measure}: log"):
             tracking.log(job.lake, trained(job, release, result))
         made[measure] = release
@@ -52,7 +53,14 @@ def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
 def as_of(job: Job, releases: Sequence[Release], cut: datetime, run_id: str) -> list[tuple[Release, Fitted]]:
     """The same candidates as ``releases``, trained on what was known at ``cut``."""
     training = Training(job, cut, run_id)
-    return [training.freeze(release.measure, release.candidate, number=release.number) for release in releases]
+    made: list[tuple[Release, Fitted]] = []
+    for measure in job.product.measures:
+        own = {r.candidate: r.number for r in releases if r.measure == measure.id}
+        rules = {name: number for name, number in own.items() if number <= 0}
+        rest = {name: number for name, number in own.items() if number > 0}
+        for names in filter(None, (rules, rest)):
+            made += training.freeze(measure.id, names).values()
+    return made
 
 
 def best_candidate(job: Job, result: Backtest) -> str:
@@ -84,26 +92,32 @@ class Training:
         self.panel = panels.panel(self.job, until=self.cut)
 
     def freeze(
-        self, measure: str, name: str, *, number: int, facts: Mapping[str, Any] | None = None
-    ) -> tuple[Release, Fitted]:
-        """Fit the candidate of that name and freeze it as a release."""
-        job, candidate = self.job, _named(self.job, name)
-        with step(job, self.run_id, FLOW, f"{measure}: {name}") as told:
-            plan = _plan_of_rules(self.plan) if candidate in job.recipe.rules else self.plan
-            fitted = backtest.fit(self.panel, plan, measure, candidate, self.cut)
-            release = Release(
-                product=job.product.id,
-                measure=measure,
-                name="",
-                number=number,
-                candidate=name,
-                trained_until=self.cut,
-                path="",
-                facts={**_inputs(job, self.panel, plan), **(facts or {})},
-            )
-            frozen = registry.freeze(job.lake, fitted, release, run=self.run_id, now=job.now)
-            told.update(release=frozen.name, **fitted.facts)
-        return frozen, fitted
+        self, measure: str, numbers: Mapping[str, int], *, facts: Mapping[str, Any] | None = None
+    ) -> dict[str, tuple[Release, Fitted]]:
+        """Fit candidates (name → number) on one frame and freeze each as a release; by name."""
+        job = self.job
+        chosen = [candidate for candidate in candidates(job.recipe) if candidate.name in numbers]
+        with step(job, self.run_id, FLOW, f"{measure}: {', '.join(numbers)}") as told:
+            is_simple = all(candidate in job.recipe.rules for candidate in chosen)
+            plan = _plan_of_rules(self.plan) if is_simple else self.plan
+            fitted = backtest.fit_all(self.panel, plan, measure, chosen, self.cut)
+            every = {**_inputs(job, self.panel, plan), **(facts or {})}
+            made = {name: (self._frozen(measure, name, numbers[name], one, every), one) for name, one in fitted.items()}
+            told.update({name: release.name for name, (release, _) in made.items()})
+        return made
+
+    def _frozen(self, measure: str, name: str, number: int, fitted: Fitted, facts: Mapping[str, Any]) -> Release:
+        release = Release(
+            product=self.job.product.id,
+            measure=measure,
+            name="",
+            number=number,
+            candidate=name,
+            trained_until=self.cut,
+            path="",
+            facts=facts,
+        )
+        return registry.freeze(self.job.lake, fitted, release, run=self.run_id, now=self.job.now)
 
 
 def _plan_of_rules(plan: Plan) -> Plan:
@@ -131,10 +145,6 @@ def _hash(frame: pl.DataFrame) -> str:
     """Content hash that does not depend on the order of rows."""
     rows = frame.hash_rows(seed=0).sort()
     return f"{hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()[:16]}:{frame.height}"
-
-
-def _named(job: Job, name: str) -> Candidate:
-    return next(candidate for candidate in candidates(job.recipe) if candidate.name == name)
 
 
 def _scores(job: Job, result: Backtest) -> dict[str, dict[str, float]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from urbancast.core.product import Window
+from urbancast.core.time import local_day, local_midnight
+from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
 from urbancast.flows import forecast, panel as panels
 from urbancast.flows.job import Job, step
@@ -14,39 +18,57 @@ from urbancast.monitoring import verify
 from urbancast.registry import release as registry
 
 FLOW = "verify"
+DAYS_AT_ONCE = timedelta(days=7)
+REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie
 
 
 def run(job: Job, *, since: datetime | None = None) -> pl.DataFrame:
     """Score forecasts for times in [since, now) (default: what a replay and late truth can reach); return losses."""
     run_id = job.run_id(FLOW)
     start = since or job.now - job.recipe.replay - timedelta(days=7)
-    known = panels.panel(job, since=start - timedelta(days=1))
+    known = panels.panel(job, since=start - REACH)
     parts: list[pl.DataFrame] = []
     for measure in job.product.measures:
         with step(job, run_id, FLOW, measure.id) as facts:
-            losses = _losses(job, known, measure.id, start)
-            facts.update(rows=losses.height)
-            if losses.height:
-                _keep(job, losses, run_id)
-                parts.append(losses)
+            scored = [_scored(job, known, measure.id, window, run_id) for window in _windows(job, start)]
+            facts.update(rows=sum(part.height for part in scored))
+            parts += [part for part in scored if part.height]
     with step(job, run_id, FLOW, "show"):
         forecast.show(job, run_id)
     return pl.concat(parts) if parts else pl.DataFrame()
 
 
-def _losses(job: Job, known: Panel, measure: str, start: datetime) -> pl.DataFrame:
-    issued = forecasts.read(job.lake, job.product.id, since=start, until=job.now, measure=measure)
-    issued = issued.filter(pl.col("origin") >= start)
+def _windows(job: Job, start: datetime) -> Iterator[Window]:
+    """Parts of [start, now) that end at local midnights: a day is scored whole, and few enough rows at once."""
+    day, last = local_day(start, job.product.tz), local_day(job.now, job.product.tz)
+    while day <= last:
+        end = day + DAYS_AT_ONCE
+        begins, ends = (local_midnight(each, job.product.tz) for each in (day, end))
+        yield Window(start=max(begins, start), end=min(ends, job.now))
+        day = end
+
+
+def _scored(job: Job, known: Panel, measure: str, window: Window, run_id: str) -> pl.DataFrame:
+    losses = _losses(job, known, measure, window)
+    if losses.height:
+        _keep(job, losses, run_id)
+    return losses.with_columns(pl.col(pl.Float64).cast(pl.Float32)) if losses.height else losses
+
+
+def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFrame:
+    issued = forecasts.read(job.lake, job.product.id, since=window.start, until=window.end, measure=measure)
     if issued.is_empty():
         return pl.DataFrame()
-    truth = known.truth(measure, start=start, end=job.now)
-    families = {
-        name: registry.load(job.lake, registry.get(job.lake, job.product.id, name)).family
-        for name in issued["release"].unique()
-    }
-    candidates = {release.name: release.candidate for release in registry.every(job.lake, job.product.id)}
-    losses = verify.losses(issued, truth, tz=job.product.tz, families=families)
-    return losses.with_columns(candidate=pl.col("release").replace_strict(candidates))
+    truth = known.truth(measure, start=window.start, end=window.end)
+    reach = frames.with_reach(known, measure, issued.select("place", "origin", "time").unique(maintain_order=True))
+    releases = {release.name: release for release in registry.every(job.lake, job.product.id)}
+    parts = []
+    for (name,), part in issued.group_by("release", maintain_order=True):
+        release = releases[str(name)]
+        rows = part.join(reach, on=["place", "origin", "time"], maintain_order="left")
+        losses = verify.losses(rows, truth, tz=job.product.tz, family=registry.load(job.lake, release).family)
+        parts.append(losses.with_columns(candidate=pl.lit(release.candidate)))
+    return pl.concat(parts)
 
 
 def _keep(job: Job, losses: pl.DataFrame, run_id: str) -> None:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from urbancast.evaluation import metrics
 from urbancast.models.counts import Family
 
+KEPT = (*metrics.KEY, "release", "kind", "day", "how", "reach_band", "lead_h", "value", "mean", *metrics.LOSSES)
 
-def losses(
-    forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, families: Mapping[str, Family | None]
-) -> pl.DataFrame:
-    """Losses of ``forecasts`` (one measure, several releases) with `kind`: `live` only where issued before its time.
 
-    ``families``: count family by release, for an exact randomised PIT; ``truth``: place, time, value.
+def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
+    """Losses of one release's ``forecasts`` (with reach_h); `kind` is `live` only where issued before its time.
+
+    ``truth``: place, time, value; ``family``: the release's count family, for an exact randomised PIT.
     """
     kind = pl.when(pl.col("issued_at") < pl.col("time")).then(pl.lit("live")).otherwise(pl.lit("replay"))
-    parts = [
-        metrics.losses(part, truth, tz=tz, family=families.get(str(release)))
-        for (release,), part in forecasts.group_by("release", maintain_order=True)
-    ]
-    return pl.concat(parts).with_columns(kind=kind) if parts else pl.DataFrame()
+    return metrics.losses(forecasts, truth, tz=tz, family=family).with_columns(kind=kind).select(KEPT)
 
 
 def ledger(rows: pl.DataFrame, baselines: frozenset[str]) -> pl.DataFrame:

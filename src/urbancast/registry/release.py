@@ -22,7 +22,10 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """Facts of one frozen forecaster; `name` is its identity, made of candidate and content hash."""
+    """Facts of one frozen forecaster; `name` is its identity, made of candidate and content hash.
+
+    `number`: 0 the baseline, from 1 on what was trained, -1 a simple rule that forecasts in its shadow.
+    """
 
     product: str
     measure: str
@@ -96,8 +99,19 @@ def get(lake: Lake, product: str, name: str) -> Release:
 
 def baseline(lake: Lake, product: str, measure: str) -> Release | None:
     """Return the release 0 of a measure that was trained on the most recent past, or None."""
-    zeros = [r for r in every(lake, product) if r.measure == measure and r.number == 0]
-    return max(zeros, key=lambda r: r.trained_until) if zeros else None
+    return next((release for release in rules(lake, product, measure) if release.number == 0), None)
+
+
+def rules(lake: Lake, product: str, measure: str) -> list[Release]:
+    """Return the newest release of each simple rule of a measure, by the past it was trained on."""
+    newest: dict[str, Release] = {}
+    for release in every(lake, product):
+        if release.measure != measure or release.number > 0:
+            continue
+        known = newest.get(release.candidate)
+        if known is None or release.trained_until >= known.trained_until:
+            newest[release.candidate] = release
+    return list(newest.values())
 
 
 def next_number(lake: Lake, product: str, measure: str) -> int:

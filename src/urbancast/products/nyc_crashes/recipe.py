@@ -67,7 +67,7 @@ RECIPE = Recipe(
     context=timedelta(days=190),
     train_window=timedelta(days=3 * 366),
     calibration=timedelta(days=92),
-    folds=Folds(count=3, every=timedelta(days=28), step=timedelta(days=7)),
+    folds=Folds(count=2, every=timedelta(days=42), step=timedelta(days=7)),
     fit_rows=600_000,
     primary="poisson_deviance",
     baseline="climatology",

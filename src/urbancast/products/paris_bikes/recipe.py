@@ -56,7 +56,7 @@ RECIPE = Recipe(
     context=timedelta(days=35),
     train_window=timedelta(days=366),
     calibration=timedelta(days=56),
-    folds=Folds(count=3, every=timedelta(days=14)),
+    folds=Folds(count=2, every=timedelta(days=21)),
     fit_rows=200_000,
     primary="mae",
     baseline="climatology_scaled",
