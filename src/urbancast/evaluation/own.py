@@ -170,7 +170,7 @@ def _covariates(given: pl.DataFrame | None) -> pl.DataFrame:
         )
     defaults = {"place": pl.lit(""), "issued_at": pl.col("available_at"), "kind": pl.lit("issued")}
     full = given.with_columns(**{name: value for name, value in defaults.items() if name not in given.columns})
-    return full.select(COVARIATES_SCHEMA.keys()).cast(dict(COVARIATES_SCHEMA))
+    return full.select(COVARIATES_SCHEMA.keys()).cast(pl.Schema(COVARIATES_SCHEMA))
 
 
 def _origins(origins: Sequence[datetime]) -> list[datetime]:

@@ -46,7 +46,7 @@ def _place_levels(known: Known) -> dict[str, Floats]:
     out = {f"level_{HOURS}h": _ratio(seen[:, -HOURS:].sum(1), due[:, -HOURS:].sum(1))}
     by_day = seen.reshape(places, -1, day).sum(2)[:, ::-1]
     due_by_day = due.reshape(places, -1, day).sum(2)[:, ::-1]
-    rank = np.cumsum(is_known.reshape(places, -1, day).any(2)[:, ::-1], axis=1)
+    rank = np.cumsum(np.any(is_known.reshape(places, -1, day), axis=2)[:, ::-1], axis=1)
     for days in DAYS:
         is_taken = rank <= days
         out[f"level_{days}d"] = _ratio((by_day * is_taken).sum(1), (due_by_day * is_taken).sum(1))

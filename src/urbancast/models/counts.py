@@ -58,7 +58,7 @@ class Family:
             if not is_short.any():
                 break
             out[is_short] = count + 1
-            pending = is_short.any(1)
+            pending = np.any(is_short, axis=1)
             below = np.ones(len(mean))
             below[pending] = self.cdf(np.full(int(pending.sum()), count + 1.0), mean[pending])
         return out
