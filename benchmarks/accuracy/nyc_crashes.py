@@ -83,9 +83,8 @@ def losses(known: Panel, cut: datetime, months: int) -> pl.DataFrame:
     for start, end in pairwise(edges):
         fitted = backtest.fit_all(known, PLAN, "crashes", CANDIDATES, start)
         for name, one in fitted.items():
-            print(
-                f"{start:%Y-%m-%d} {name}: {getattr(one.point, 'column', getattr(one.point, 'base', ''))} {one.interval}"
-            )
+            base = getattr(one.point, "column", getattr(one.point, "base", ""))
+            print(f"{start:%Y-%m-%d} {name}: {base} {one.interval}")
         said = backtest.forecasts(known, ahead, "crashes", fitted, origins(start, end, timedelta(days=1)))
         parts.append(backtest.scored(known, ahead, "crashes", said, fitted=fitted))
     return pl.concat(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -76,7 +77,7 @@ def test_forecasts_and_scores_are_in_the_shape_of_the_tables(result: backtest.Ba
 
 def test_rare_forecasts_are_ordered_and_calibrated(rare_result: backtest.Backtest) -> None:
     said = rare_result.forecasts
-    for low, high in zip(QUANTILE_COLUMNS, QUANTILE_COLUMNS[1:], strict=False):
+    for low, high in pairwise(QUANTILE_COLUMNS):
         assert (said[low] <= said[high]).all()
     held = metrics.means(rare_result.losses, by=["candidate"])
     assert held["hits_80"].is_between(0.75, 0.85).all()

@@ -61,7 +61,7 @@ def test_deviance_of_zero_events_is_twice_the_mean() -> None:
 def test_r_squared_tells_observed_from_predicted() -> None:
     observed, predicted = np.array([1.0, 2, 3, 4]), np.array([2.0, 2, 2, 2])
     assert metrics.r_squared(observed=observed, predicted=predicted) == pytest.approx(-0.2)
-    swapped = metrics.r_squared(observed=predicted + [0, 0, 0, 1.0], predicted=observed)
+    swapped = metrics.r_squared(observed=predicted + np.array([0, 0, 0, 1.0]), predicted=observed)
     assert swapped == pytest.approx(1 - 3 / 0.75)
     with pytest.raises(TypeError):
         metrics.r_squared(observed, predicted)  # type: ignore[misc]

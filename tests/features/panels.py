@@ -24,7 +24,7 @@ def hours(start: datetime, end: datetime) -> pl.Series:
 
 
 def counts(start: datetime, end: datetime, *, tz: str, places: int = 3, seed: int = 0) -> pl.DataFrame:
-    """Poisson counts with a daily shape in local time, one version each, available nine hours into the next local day."""
+    """Poisson counts with a daily shape in local time, one version each, available at nine the next local day."""
     rng = np.random.default_rng(seed)
     times = hours(start, end)
     local = pl.DataFrame({"time": times}).select(
