@@ -36,7 +36,7 @@ def synthetic_counts(days: int = 120, seed: int = 7) -> pl.DataFrame:
 def main() -> pl.DataFrame:
     """Mean absolute error and share of values inside the 80 % range, by candidate."""
     panel = synthetic_counts()
-    last = panel["time"].max()
+    last = max(panel["time"])
     origins = [last.replace(hour=0) - timedelta(days=back) for back in range(14, 3, -1)]
     bt = uc.backtest(
         panel,
@@ -47,7 +47,9 @@ def main() -> pl.DataFrame:
         candidates=["seasonal_naive", "climatology", "gbm"],
         covariates=None,
     )
-    sums = bt.scores.group_by("release").agg(pl.col("n", "absolute_error", "baseline_absolute_error", "hits_80").sum())
+    sums: pl.DataFrame = bt.scores.group_by("release").agg(
+        pl.col("n", "absolute_error", "baseline_absolute_error", "hits_80").sum()
+    )
     return sums.select(
         "release",
         mae=pl.col("absolute_error") / pl.col("n"),

@@ -18,13 +18,13 @@ import polars as pl
 import shapely
 from _find import shared
 
-from urbancast.core.product import COVERED, Candidate, Feature, Measure
+from urbancast.core.product import COVERED, Candidate, Feature, Measure, Text
 from urbancast.evaluation import backtest, compare, metrics
 from urbancast.evaluation.folds import origins
 from urbancast.features.panel import Panel
 
 TZ = "America/New_York"
-TEXT = {"en": "crashes", "es": "accidentes", "fr": "accidents"}
+TEXT: Text = {"en": "crashes", "es": "accidentes", "fr": "accidents"}
 FEATURES = tuple(Feature(name=name) for name in ("calendar", "rate", "place"))
 CANDIDATES = [Candidate(name=name, model=name) for name in ("climatology", "linear", "gbm")]
 PLAN = backtest.Plan(

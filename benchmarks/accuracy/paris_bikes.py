@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 from _find import shared
 
-from urbancast.core.product import Feature, Measure
+from urbancast.core.product import Feature, Measure, Text
 from urbancast.evaluation import backtest, compare, metrics
 from urbancast.evaluation.own import CANDIDATES
 from urbancast.features.panel import Panel
@@ -24,7 +24,7 @@ PLAN = backtest.Plan(
     features=FEATURES, horizon=timedelta(days=3), train_window=timedelta(days=366), calibration=timedelta(days=56)
 )
 TZ = "Europe/Paris"
-TEXT = {"en": "bicycles", "es": "bicicletas", "fr": "vélos"}
+TEXT: Text = {"en": "bicycles", "es": "bicicletas", "fr": "vélos"}
 
 
 def panel() -> Panel:
@@ -73,8 +73,8 @@ def day_ahead(known: Panel, names: list[str], hour: int) -> None:
     print(f"\nday-ahead {CUT:%Y-%m-%d} to {UNTIL:%Y-%m-%d}, origins at {hour:02d}:00Z\n{shown}")
     for name in names:
         for rule in ("seasonal_naive", "mean4w_scaled"):
-            pair = [rows.filter(pl.col("candidate") == one) for one in (name, rule)]
-            print(f"{name} against {rule}:", compare.compare(*pair, "mae"))
+            ours, theirs = (rows.filter(pl.col("candidate") == one) for one in (name, rule))
+            print(f"{name} against {rule}:", compare.compare(ours, theirs, "mae"))
 
 
 def coverage(known: Panel, names: list[str], folds: int) -> None:

@@ -30,7 +30,7 @@ import polars as pl
 import shapely
 
 from urbancast.core.place import PlaceKind
-from urbancast.core.product import Measure, Product
+from urbancast.core.product import LANGS, Measure, Product
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.core.time import DAY, HOUR, UTC_US, instants, iso
 from urbancast.lake import forecasts, places, releases, serving
@@ -44,7 +44,7 @@ FACTORS = np.array([0.6, 0.7, 0.85, 1.0, 1.15, 1.3, 1.4])
 
 def product(folder: Path) -> Product:
     """A product of 260 zones."""
-    words = dict.fromkeys(("en", "es", "fr"), "trips")
+    words = dict.fromkeys(LANGS, "trips")
     return Product(
         id="zones", city="Bench", country="FR", tz="Europe/Paris", verb=words, question=words,
         place_kind=PlaceKind.ZONE, place_word=words, grain="1h", horizon=HOURS * HOUR, lenses=("zone",),
@@ -56,14 +56,14 @@ def fill(lake: Lake) -> None:
     """Places, two releases and their forecasts from 14 daily origins."""
     ids = [str(number) for number in range(ZONES)]
     lon = np.linspace(2.2, 2.5, ZONES)
-    boxes = shapely.to_wkb(shapely.box(lon - 0.001, 48.8, lon + 0.001, 48.9))
+    boxes = shapely.to_wkb(shapely.box(lon - 0.001, lon * 0 + 48.8, lon + 0.001, lon * 0 + 48.9))
     columns = {"place": ids, "name": [f"Zone {i}" for i in ids], "lat": [48.85] * ZONES, "lon": lon, "geometry": boxes}
     rows = pl.DataFrame(columns).with_columns(
         kind=pl.lit("zone"), part_of=pl.lit(None, pl.String), area_km2=pl.lit(1.0), is_schematic=pl.lit(value=True),
         attributes=pl.lit("{}"), valid_from=pl.lit(ORIGIN - 99 * DAY).cast(UTC_US), valid_to=pl.lit(None, UTC_US),
     )  # fmt: skip
     places.put(lake, "zones", rows)
-    known = {"release": ["base", "gbm"], "number": [0, 1], "candidate": ["climatology", "gbm"]}
+    known: dict[str, list[Any]] = {"release": ["base", "gbm"], "number": [0, 1], "candidate": ["climatology", "gbm"]}
     facts = {"product": "zones", "measure": "trips", "path": "none", "facts": "{}", "run": "bench"}
     made = pl.DataFrame(known).with_columns(
         *(pl.lit(value).alias(name) for name, value in facts.items()),

@@ -89,7 +89,8 @@ def read(path: Path) -> pl.DataFrame:
 def bent_zones(count: int) -> pl.DataFrame:
     """Voronoi cells with wavy borders of about 400 vertices each, seeded."""
     sites = shapely.multipoints(np.random.default_rng(3).uniform(0, 0.5, (count, 2)))
-    cells = shapely.segmentize(list(shapely.voronoi_polygons(sites, extend_to=shapely.box(0, 0, 0.5, 0.5)).geoms), 3e-4)
+    made = shapely.voronoi_polygons(sites, extend_to=shapely.box(0, 0, 0.5, 0.5))
+    cells = shapely.segmentize(shapely.get_parts(made), 3e-4)
     wavy = shapely.transform(cells, lambda c: c + 5e-4 * np.sin(c[:, ::-1] * 900))
     return pl.DataFrame({"place": [str(i) for i in range(count)], "geometry": shapely.to_wkb(wavy).tolist()})
 
