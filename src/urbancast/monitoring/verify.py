@@ -20,6 +20,13 @@ def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Fam
 
 
 def ledger(rows: pl.DataFrame, baselines: frozenset[str]) -> pl.DataFrame:
-    """Additive sums by release and kind, with the baseline's on the same rows beside (releases 0 in ``baselines``)."""
-    beside = rows.filter(pl.col("release").is_in(list(baselines))).unique(metrics.KEY, keep="last", maintain_order=True)
-    return metrics.ledger(rows, baseline=beside, by=["release", "kind"])
+    """Additive sums by release and kind, with the baseline's on the same rows beside (releases 0 in ``baselines``).
+
+    Live stands beside live, replay beside replay: a replayed origin may have been lived before.
+    """
+    parts = []
+    for _, part in rows.group_by("kind", maintain_order=True):
+        own = part.filter(pl.col("release").is_in(list(baselines)))
+        beside = own.unique(metrics.KEY, keep="last", maintain_order=True)
+        parts.append(metrics.ledger(part, baseline=beside, by=["release", "kind"]))
+    return pl.concat(parts)
