@@ -48,9 +48,9 @@ def test_poison_from_after_the_origin_changes_no_release_no_verdict_and_no_forec
     assert poison(poisoned, "observations", after=ORIGIN) > 100
     assert poison(poisoned, "covariates", after=ORIGIN) > 100
     clean, found = (day_at_origin(lake, riverton) for lake in (pulled, poisoned))
-    assert clean["releases"].height == 2
+    assert set(clean["releases"]["number"]) >= {0, 1}
     assert set(clean["verdicts"]["action"]) == {"promoted"}
-    assert clean["forecasts"].height == 2 * 4 * 48
+    assert clean["forecasts"].group_by("release").len()["len"].unique().to_list() == [4 * 48]
     assert clean["forecasts"]["mean"].max() < 1_000
     for what in clean:
         assert found[what].equals(clean[what]), what
