@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     socrata_token: str = ""  # app token of Socrata portals; none by default
     poll_seconds: float = 1.0  # how often the API looks at `serving`
     log_level: str = "INFO"
+    with_parent: bool = False  # the API ends when the process that started it does
 
 
 @cache

@@ -30,6 +30,19 @@ class Clock:
     now: datetime
 
 
+@dataclass(kw_only=True)
+class Steps:
+    """How many steps are expected and done, for the share that a reader of the map is shown."""
+
+    total: int
+    done: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of the expected steps that are done, at most 1."""
+        return round(min(1.0, self.done / self.total), 3)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One product in one lake at one moment.
@@ -47,6 +60,7 @@ class Job:
     links: Mapping[str, str] = field(default_factory=dict)
     portal_url: str | None = None
     clock: Clock | None = None
+    steps: Steps | None = None
     teller: Teller = tell_nobody
     policy: Policy | None = None
 
@@ -64,7 +78,7 @@ def step(job: Job, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
     """Record a step's start and end; what is put into the yielded dict becomes its facts."""
     facts: dict[str, Any] = {}
     started = clock.monotonic()
-    _write(job, run, (flow, name), "started", facts)
+    _write(job, run, (flow, name), "started", {"progress": job.steps.share} if job.steps else facts)
     try:
         yield facts
     except BaseException as error:
@@ -72,6 +86,8 @@ def step(job: Job, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
         facts["message"] = str(error)
         _write(job, run, (flow, name), "failed", facts)
         raise
+    if job.steps:
+        job.steps.done += 1
     facts["seconds"] = round(clock.monotonic() - started, 3)
     _write(job, run, (flow, name), "done", facts)
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from urbancast import products
 from urbancast.core.errors import ContractError, NotReadyError, UrbancastError
 from urbancast.core.time import as_grain, floor, iso
 from urbancast.flows import cycle, opening
-from urbancast.flows.job import Job, Teller
+from urbancast.flows.job import Job, Steps, Teller
 from urbancast.lake import scores, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.settings import settings
@@ -69,7 +69,7 @@ def run(setup: Setup) -> None:
     ):
         _print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {escape(setup.lake)}[/]")
         # The product with the shortest history answers first.
-        ordered = sorted(jobs, key=lambda job: job.recipe.history)
+        ordered = [_counted(job) for job in sorted(jobs, key=lambda job: job.recipe.history)]
         for stage, is_owed in STAGES:
             _every(stage, [_now(job) for job in ordered if is_owed(job)], stopped)
         _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
@@ -88,6 +88,11 @@ def _every(stage: Callable[[Job], Any], jobs: Sequence[Job], stopped: threading.
             stage(job)
         except UrbancastError as error:
             _print(f"[red]✗ {job.product.id}[/] {escape(str(error))}")
+
+
+def _counted(job: Job) -> Job:
+    """The same job, telling how far its first day has come: a dozen steps, and seven for each measure."""
+    return replace(job, steps=Steps(total=12 + 7 * len(job.product.measures)))
 
 
 def _now(job: Job) -> Job:
@@ -149,7 +154,7 @@ def _server(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
     """The API in a process of its own: it loads no model and survives whatever the flows do."""
     command = [sys.executable, "-m", "urbancast", "serve", "--lake", setup.lake]
     command += ["--host", setup.host, "--port", str(setup.port)]
-    server = subprocess.Popen(command, env=os.environ.copy())  # noqa: S603 - our own command
+    server = subprocess.Popen(command, env={**os.environ, "URBANCAST_WITH_PARENT": "true"})  # noqa: S603 - our own command
     try:
         yield server
     finally:
