@@ -51,7 +51,8 @@ def compare(
         raise ContractError(f"primary: expected one of {', '.join(COLUMN)}, found {primary!r}; name one in the recipe")
     column = COLUMN[primary]
     right = champion.select(*KEY, pl.col(column).alias("_champion"))
-    pairs = challenger.join(right, on=list(KEY), how="inner").sort(KEY)  # sums in one order, every time
+    left = challenger.select(*KEY, "day", column, "hits_80")
+    pairs = left.join(right, on=list(KEY), how="inner").sort(KEY)  # sums in one order, every time
     if pairs.is_empty():
         return Verdict(False, float("nan"), float("nan"), float("nan"), float("nan"), "no rows in common")
     days = pairs.group_by("day", maintain_order=True).agg(

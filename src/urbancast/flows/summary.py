@@ -84,6 +84,8 @@ def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: st
 def _strongest(job: Job, rows: pl.DataFrame) -> str:
     """Name of the simple rule with the smallest mean loss on the rows that all simple rules have."""
     column = COLUMN[job.recipe.primary]
+    if len(job.recipe.rules) == 1:
+        return job.recipe.baseline
     ruled = rows.filter(pl.col("candidate").is_in([rule.name for rule in job.recipe.rules]))
     count = ruled["candidate"].n_unique()
     shared = ruled.filter(pl.len().over(metrics.KEY) == count)
