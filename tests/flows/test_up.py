@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import CITIES
+from urbancast.flows import up as flow
 from urbancast.lake import scores, serving, verdicts
 from urbancast.lake.store import Lake
 
@@ -65,6 +67,24 @@ def test_a_port_that_is_taken_ends_the_run_with_its_number(tmp_path: Path, track
     told = (tmp_path / "lake.log").read_text()
     assert f"port {port}" in told.replace("\n", " ")
     assert "Traceback" not in told
+
+
+def test_a_failure_is_told_on_one_line_whatever_brackets_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    message = "counts: expected [bikes], found b'[/records]' " + "and more " * 20
+    flow._teller(threading.Event())("riverton", "pull: fetch", "failed", {"message": message})
+    told = capsys.readouterr().err
+    assert message.strip() in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_once_stopped_no_further_step_begins() -> None:
+    stopped = threading.Event()
+    tell = flow._teller(stopped)
+    tell("riverton", "pull: fetch", "started", {})
+    stopped.set()
+    tell("riverton", "pull: fetch", "done", {"seconds": 0.1})
+    with pytest.raises(flow.StoppedError):
+        tell("riverton", "pull: observe", "started", {})
 
 
 def is_settled(port: int) -> bool:
