@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -20,18 +21,29 @@ from urbancast.models import Fitted, make
 __all__ = ["Backtest", "Plan", "fit", "fit_all", "forecast", "forecasts", "run", "scored"]
 
 CHUNK_ROWS = 1_000_000
+KEPT = (
+    *(*metrics.KEY, "candidate", "cut", "lead_h", "reach_h", "reach_band", "day", "how", "value", "mean", "pit"),
+    *metrics.LOSSES,
+)
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """``forecasts``: the forecasts table's columns with candidate, cut, lead_h, reach_h; ``scores``: one row a loss.
+    """``forecasts``: the forecasts table's columns with candidate, cut, lead_h, reach_h (empty where not kept).
 
-    ``losses`` has a row per forecast whose value is known; ``scores`` the additive sums of the scores table.
+    ``losses`` has a row per forecast whose value is known; ``baseline`` names the candidate of ``scores``.
     """
 
     forecasts: pl.DataFrame
-    scores: pl.DataFrame
     losses: pl.DataFrame
+    baseline: str
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """Additive sums of the scores table, the baseline's on the same rows beside; `release` is the candidate."""
+        beside = self.losses.filter(pl.col("candidate") == self.baseline)
+        sums = metrics.ledger(self.losses, baseline=beside, by=["candidate"])
+        return sums.rename({"candidate": "release"}).with_columns(kind=pl.lit("backtest"))
 
 
 def fit(panel: Panel, plan: Plan, measure: str, candidate: Candidate, cut: datetime) -> Fitted:
@@ -78,6 +90,7 @@ def run(
     cuts: Sequence[datetime] | dict[datetime, list[datetime]],
     *,
     until: datetime | None = None,
+    keeps_forecasts: bool = True,
 ) -> Backtest:
     """Fit at each cut, forecast at each origin until the next, score against what is known now.
 
@@ -90,10 +103,9 @@ def run(
         fitted = fit_all(panel, plan, measure, candidates, cut)
         for part in _chunks(panel, plan, origins):
             rows = forecasts(panel, plan, measure, fitted, part).with_columns(cut=pl.lit(cut, dtype=UTC_US))
-            said.append(rows)
-            lost.append(scored(panel, plan, measure, rows, fitted=fitted))
-    losses = pl.concat(lost)
-    return Backtest(pl.concat(said), _sums(losses, candidates), losses)
+            said.append(rows if keeps_forecasts else rows.clear())
+            lost.append(scored(panel, plan, measure, rows, fitted=fitted).select(KEPT))
+    return Backtest(pl.concat(said), pl.concat(lost), candidates[0].name)
 
 
 def scored(panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]) -> pl.DataFrame:
@@ -119,13 +131,3 @@ def _chunks(panel: Panel, plan: Plan, origins: Sequence[datetime]) -> list[Seque
     each = max(1, len(panel.place_ids()) * (plan.horizon // panel.grain))
     size = max(1, CHUNK_ROWS // each)
     return [origins[i : i + size] for i in range(0, len(origins), size)]
-
-
-def _sums(losses: pl.DataFrame, candidates: Sequence[Candidate]) -> pl.DataFrame:
-    baseline = losses.filter(pl.col("candidate") == candidates[0].name)
-    parts = []
-    for candidate in candidates:
-        rows = losses.filter(pl.col("candidate") == candidate.name)
-        sums = metrics.ledger(rows, baseline=baseline, by=["candidate"])
-        parts.append(sums.rename({"candidate": "release"}).with_columns(kind=pl.lit("backtest")))
-    return pl.concat(parts)

@@ -61,8 +61,11 @@ def backtest(  # noqa: PLR0913 — the public contract
     cuts = folds.by_cut(_origins(origins), REFIT)
     plan = _plan(observations, covariates, span(horizon), min(cuts))
     runs = [replay.run(whole, plan, name, chosen, cuts) for name in names]
-    parts = [[getattr(one, part) for one in runs] for part in ("forecasts", "scores", "losses")]
-    return replay.Backtest(*[pl.concat(part) for part in parts])
+    return replay.Backtest(
+        forecasts=pl.concat([one.forecasts for one in runs]),
+        losses=pl.concat([one.losses for one in runs]),
+        baseline=chosen[0].name,
+    )
 
 
 def span(text: str | timedelta) -> timedelta:

@@ -24,7 +24,7 @@ def run(job: Job) -> dict[str, Backtest]:
     found: dict[str, Backtest] = {}
     for measure in job.product.measures:
         with step(job, run_id, FLOW, f"{measure.id}, {len(served)} folds") as facts:
-            result = backtest.run(known, plan, measure.id, candidates(job.recipe), served)
+            result = backtest.run(known, plan, measure.id, candidates(job.recipe), served, keeps_forecasts=False)
             _keep(job, measure, result, run_id)
             facts.update(rows=result.losses.height)
         found[measure.id] = result
