@@ -137,7 +137,8 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "absolute_error" in done.stdout
+    assert "mae" in done.stdout
+    assert "climatology" in done.stdout
     assert "q95" in done.stdout or "q05" in done.stdout
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from urbancast.core.product import Candidate
-from urbancast.core.tables import QUANTILE_COLUMNS
+from urbancast.core.tables import QUANTILE_COLUMNS, Scores
 from urbancast.core.time import UTC_US, as_utc
 from urbancast.evaluation import folds, metrics
 from urbancast.features import frame as frames
@@ -43,7 +43,8 @@ class Backtest:
         """Additive sums of the scores table, the baseline's on the same rows beside; `release` is the candidate."""
         beside = self.losses.filter(pl.col("candidate") == self.baseline)
         sums = metrics.ledger(self.losses, baseline=beside, by=["candidate"])
-        return sums.rename({"candidate": "release"}).with_columns(kind=pl.lit("backtest"))
+        named = sums.rename({"candidate": "release"}).with_columns(kind=pl.lit("backtest"))
+        return named.select(name for name in Scores.column_names() if name not in {"product", "run"})
 
 
 def fit(panel: Panel, plan: Plan, measure: str, candidate: Candidate, cut: datetime) -> Fitted:
@@ -82,7 +83,7 @@ def forecasts(
     return pl.concat(parts).select(order)
 
 
-def run(
+def run(  # noqa: PLR0913 - the one loop: what, with whom, when, how much is kept
     panel: Panel,
     plan: Plan,
     measure: str,

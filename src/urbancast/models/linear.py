@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 RIDGE = 0.005  # of the weight of all rows
@@ -78,10 +79,12 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoin
 
 def _solved(z: Any, target: Array, weight: Array, ridge: float) -> Array:
     """Coefficients, intercept first; the intercept is not shrunk."""
-    gram, right = _normal_equations(z, target, weight / weight.sum())
-    inner = np.arange(1, len(gram))
-    gram[inner, inner] += ridge
-    return np.asarray(linalg.solve(gram, right, assume_a="pos"))
+    # A Gram matrix of some forty columns: a second thread waits more than it works.
+    with threadpool_limits(limits=1, user_api="blas"):
+        gram, right = _normal_equations(z, target, weight / weight.sum())
+        inner = np.arange(1, len(gram))
+        gram[inner, inner] += ridge
+        return np.asarray(linalg.solve(gram, right, assume_a="pos"))
 
 
 def _normal_equations(x: Any, target: Array, weight: Array) -> tuple[Array, Array]:

@@ -114,9 +114,9 @@ class City:
         share = np.stack([1 + lean, 1 - lean, 0.7 + 0.6 * uniform(seed, "leisure", self.keys), np.ones(len(lean))])
         rain, cold = np.log1p(came.precipitation), np.maximum(8 - came.temperature_2m, 0)
         wind = np.maximum(came.wind_speed_10m - 30, 0)
-        shared = 0.16 * drift(seed, "day", clock.day) - 0.28 * rain - 0.022 * cold - 0.012 * wind
+        shared = 0.07 * drift(seed, "day", clock.day) - 0.16 * rain - 0.015 * cold - 0.012 * wind
         shared += 0.25 * np.sin(2 * np.pi * (hours / _YEAR_H - 0.3)) - 0.35 * clock.is_free
-        own = 0.10 * normal(seed, "counter day", clock.day[:, None], who) + 0.10 * normal(seed, "hour", at, who)
+        own = 0.10 * normal(seed, "counter day", clock.day[:, None], who) + 0.25 * normal(seed, "hour", at, who)
         mean = (shapes.T @ share) * np.exp(self._level(hours) + shared[:, None] + own)
         return counts(mean, normal(seed, "count", at, who))
 
