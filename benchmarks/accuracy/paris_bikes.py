@@ -1,114 +1,134 @@
-"""Paris, real counts: day-ahead error beside the simple rules, and coverage over weekly folds of the year.
+"""Paris, real counts, by the product itself: day-ahead error beside the simple rules, and ranges over a year's folds.
 
-Run it: `python benchmarks/accuracy/paris_bikes.py [--folds 20] [--candidates linear,gbm]`.
-Publication is declared: the next local day at 09:00. Counter-days that are zero throughout are outages, left out.
+    python benchmarks/accuracy/paris_bikes.py [--folds 20]
+
+Runs `urbancast run paris_bikes` on the extract in a temporary lake, then refits weekly on the same lake. Publication
+is declared: the next local day at nine. No weather: the extract has none as it was forecast.
 """
 
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
+import _folds
+import _month
+import _official as official
 import polars as pl
 from _find import shared
 
-from urbancast.core.product import Feature, Measure, Text
-from urbancast.evaluation import backtest, compare, metrics
-from urbancast.evaluation.own import CANDIDATES
-from urbancast.features.panel import Panel
+from urbancast.core.time import parse_instant
+from urbancast.flows import opening, verify
+from urbancast.flows.job import Job
+from urbancast.flows.summary import summarise
+from urbancast.lake.store import Lake
 
-CUT, UNTIL = datetime(2021, 7, 12, tzinfo=UTC), datetime(2021, 8, 9, tzinfo=UTC)
-RULES = ("seasonal_naive", "mean4w", "mean4w_scaled")
-FEATURES = tuple(Feature(name=name) for name in ("calendar", "lag", "rolling", "profile", "rules", "place"))
-PLAN = backtest.Plan(
-    features=FEATURES, horizon=timedelta(days=3), train_window=timedelta(days=366), calibration=timedelta(days=56)
-)
-TZ = "Europe/Paris"
-TEXT: Text = {"en": "bicycles", "es": "bicicletas", "fr": "vélos"}
-
-
-def panel() -> Panel:
-    """Counts of the extract as a panel, with their declared publication."""
-    raw = pl.read_parquet(shared("paris/counts_2020-09_2021-08.parquet"))
-    rows = raw.select(
-        place="counter_id",
-        measure=pl.lit("bicycles"),
-        time=pl.col("date").dt.replace_time_zone("UTC"),
-        draw=pl.lit(0, pl.Int64),
-        value=pl.col("bike_count").cast(pl.Float64),
-    )
-    day = pl.col("time").dt.convert_time_zone(TZ).dt.truncate("1d")
-    rows = rows.filter(pl.col("value").sum().over("place", day) > 0)
-    rows = rows.with_columns(available_at=day.dt.offset_by("1d9h").dt.convert_time_zone("UTC"))
-    places = raw.select(place="counter_id", lat="latitude", lon="longitude").unique("place").sort("place")
-    return Panel(
-        observations=rows,
-        places=places,
-        tz=TZ,
-        grain=timedelta(hours=1),
-        measures=(Measure(id="bicycles", label=TEXT, unit=TEXT),),
-        country="FR",
-    )
-
-
-def day_ahead(known: Panel, names: list[str], hour: int) -> None:
-    """Print the first Paris row of the numbers to beat, origins daily at this UTC hour."""
-    chosen = [CANDIDATES[name] for name in (*RULES, *names)]
-    cut = CUT + timedelta(hours=hour)
-    result = backtest.run(known, PLAN, "bicycles", chosen, [cut], until=UNTIL + timedelta(hours=hour))
-    rows = result.losses.filter((pl.col("lead_h") < 24) & (pl.col("time") < UNTIL + timedelta(hours=hour)))
-    # A rule that says nothing at a place is not scored there: all are scored on the rows that all have.
-    rows = rows.filter(pl.col("candidate").n_unique().over("place", "origin", "time") == len(chosen))
-    table = metrics.means(rows, by=["candidate"])
-    base = table.filter(pl.col("candidate") == "seasonal_naive")["absolute_error"][0]
-    shown = table.select(
-        "candidate",
-        "rows",
-        mae=pl.col("absolute_error").round(3),
-        skill=(1 - pl.col("absolute_error") / base).round(4),
-        crps=pl.col("crps").round(3),
-        held=pl.col("hits_80").round(4),
-        width=pl.col("width_80").round(1),
-    )
-    print(f"\nday-ahead {CUT:%Y-%m-%d} to {UNTIL:%Y-%m-%d}, origins at {hour:02d}:00Z\n{shown}")
-    for name in names:
-        for rule in ("seasonal_naive", "mean4w_scaled"):
-            ours, theirs = (rows.filter(pl.col("candidate") == one) for one in (name, rule))
-            print(f"{name} against {rule}:", compare.compare(ours, theirs, "mae"))
-
-
-def coverage(known: Panel, names: list[str], folds: int) -> None:
-    """Print how often 80 % ranges held over weekly refits, overall and by decile of forecast size."""
-    cuts = [UNTIL - timedelta(weeks=back) for back in range(folds, 0, -1)]
-    result = backtest.run(known, PLAN, "bicycles", [CANDIDATES[name] for name in names], cuts, until=UNTIL)
-    print(f"\ncoverage over {folds} weekly folds to {UNTIL:%Y-%m-%d}")
-    for name in names:
-        rows = result.losses.filter(pl.col("candidate") == name)
-        deciles = metrics.means(metrics.with_decile(rows), by=["decile"])["hits_80"].round(3).to_list()
-        overall = metrics.means(rows).select("rows", "hits_80", "hits_80_se")
-        weeks = metrics.means(rows, by=["cut"])["hits_80"].round(3).to_list()
-        print(
-            name,
-            overall.row(0),
-            "\n deciles",
-            deciles,
-            "\n weeks",
-            weeks,
-        )
+PRODUCT, MEASURE, UNIT = "paris_bikes", "bikes", "bicycles/h"
+AS_OF, UNTIL = "2021-07-12T00:00Z", "2021-08-09T00:00Z"
+MONTH, MONTH_END = "2021-07-08T00:00Z", "2021-08-10T00:00Z"
+WEEK = timedelta(days=7)
+RULES = {
+    "seasonal_naive": "week before",
+    "climatology": "4-week hour-of-week mean",
+    "climatology_scaled": "4-week hour-of-week mean scaled to the level of the last days",
+}
+DAY_AHEAD = "Paris counters, trained until 2021-07-12, forecast daily, scored to 2021-08-08 at leads below 24 h"
 
 
 def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--candidates", default="linear,gbm")
-    arguments.add_argument("--folds", type=int, default=20)
-    arguments.add_argument("--hours", default="0,7")
-    given = arguments.parse_args()
-    known, names = panel(), given.candidates.split(",")
-    for hour in given.hours.split(",") if given.hours else []:
-        day_ahead(known, names, int(hour))
-    if given.folds:
-        coverage(known, names, given.folds)
+    """Run the product, refit over the folds, print and keep the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--folds", type=int, default=20, help="weekly folds to 2021-08-09; 0: none")
+    asked = parser.parse_args()
+    counts = shared("paris/counts_2020-09_2021-08.parquet")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        words = [PRODUCT, "--source", f"counts={counts}", "--as-of", AS_OF, "--until", UNTIL]
+        told = official.run(words, folder)
+        official.show(told)
+        rows = [day_ahead(official.score(told, MEASURE, official.DAY_1))]
+        candidate = official.served(told, MEASURE)
+        with opened(folder / "lake") as job:
+            rows.append(beside_week_before(job, candidate))
+            if asked.folds:
+                rows.append(ranges(job, candidate, asked.folds))
+            rows.append(month(job, counts))
+    official.keep(__file__, rows)
+
+
+@contextmanager
+def opened(lake: Path) -> Iterator[Job]:
+    """The product in the lake that its command filled."""
+    with opening.jobs([PRODUCT], Lake.open(str(lake)), opening.Origin()) as jobs:
+        yield jobs[0].at(parse_instant(UNTIL))
+
+
+def day_ahead(found: official.Told) -> official.Row:
+    """What is served beside the strongest simple rule."""
+    question = "How many cyclists will pass this counter, tomorrow by the hour?"
+    return official.row(found, question=question, measured_on=DAY_AHEAD, unit=UNIT, rules=RULES)
+
+
+def beside_week_before(job: Job, candidate: str) -> official.Row:
+    """What is served beside the week before, on the rows that both have."""
+    week = tuple(rule for rule in job.recipe.rules if rule.name == "seasonal_naive")
+    beside = replace(job, recipe=replace(job.recipe, rules=week, baseline=week[0].name))
+    losses = verify.run(job, since=parse_instant(AS_OF))
+    found = summarise(beside, losses)
+    own = next(one for one in found if one.lead == official.DAY_1 and one.forecaster == candidate)
+    question = "The same, beside the count of a week before"
+    return official.row(asdict(own), question=question, measured_on=DAY_AHEAD, unit=UNIT, rules=RULES)
+
+
+def ranges(job: Job, candidate: str, folds: int) -> official.Row:
+    """How often the 80 % range held over weekly refits, with CRPS as the loss of the whole distribution."""
+    until = parse_instant(UNTIL)
+    losses = _folds.losses(job, candidate, until=until, folds=folds, every=WEEK)
+    deciles, weeks = _folds.deciles(losses, candidate), _folds.weeks(losses, candidate)
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=160):
+        print(_folds.overall(losses), deciles, weeks, sep="\n", flush=True)
+    since = until - folds * WEEK
+    return official.row(
+        _folds.summary(job, losses, candidate),
+        question="How sure, up to 3 days ahead?",
+        measured_on=(
+            f"Paris counters, {folds} weekly refits {since:%Y-%m-%d} to {until:%Y-%m-%d}, forecast daily, all leads; "
+            f"{_folds.sentence(deciles)}"
+        ),
+        unit=UNIT,
+        rules=RULES,
+    )
+
+
+def month(job: Job, counts: Path) -> official.Row:
+    """A month in one go, every counter-hour of the file scored, outages too."""
+    cut, end = parse_instant(MONTH), parse_instant(MONTH_END)
+    best, found = _month.errors(job, truth(counts, cut, end), cut=cut, horizon=end - cut)
+    rule = min((name for name in found if name != best), key=lambda name: found[name])
+    print("month, RMSE of log1p:", found, flush=True)
+    measured = f"Paris counters, trained until {cut:%Y-%m-%d}, next 33 days from one origin, outages too; {best}"
+    return {
+        "question": "A whole month in one go, by the hour?",
+        "measured_on": measured,
+        "score": "RMSE of log(1 + count)",
+        "unit": "",
+        "rule": RULES[rule],
+        "rule_score": found[rule],
+        "ours": found[best],
+        "held": None,
+    }
+
+
+def truth(counts: Path, start: datetime, end: datetime) -> pl.DataFrame:
+    """Place, time and value of [start, end) as the file has them."""
+    time = pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    raw = pl.read_parquet(counts).select(place="counter_id", time=time, value=pl.col("bike_count").cast(pl.Float64))
+    return raw.filter(pl.col("time").is_between(start, end, closed="left"))
 
 
 if __name__ == "__main__":
