@@ -35,7 +35,7 @@ WEEK = timedelta(days=7)
 RULES = {
     "seasonal_naive": "week before",
     "climatology": "4-week hour-of-week mean",
-    "climatology_scaled": "4-week hour-of-week mean scaled to the level of the last days",
+    "climatology_scaled": "4-week hour-of-week mean, scaled by the last known day",
 }
 DAY_AHEAD = "Paris counters, trained until 2021-07-12, forecast daily, scored to 2021-08-08 at leads below 24 h"
 
@@ -95,7 +95,7 @@ def ranges(job: Job, candidate: str, folds: int) -> official.Row:
     since = until - folds * WEEK
     return official.row(
         _folds.summary(job, losses, candidate),
-        question="How sure, up to 3 days ahead?",
+        question="How far off may it be, up to 3 days ahead?",
         measured_on=(
             f"Paris counters, {folds} weekly refits {since:%Y-%m-%d} to {until:%Y-%m-%d}, forecast daily, all leads; "
             f"{_folds.sentence(deciles)}"
