@@ -6,9 +6,13 @@ import math
 import sys
 
 import pytest
+from distributed import LocalCluster
 
+from tests.flows.conftest import Open
 from urbancast.core.errors import ContractError
-from urbancast.flows import engine
+from urbancast.flows import backtest, engine, pull
+from urbancast.lake.store import Lake
+from urbancast.settings import settings
 
 NUMBERS = [5, 3, 0, 4]
 FACTORIALS = [120, 6, 1, 24]
@@ -40,3 +44,23 @@ def test_a_cluster_without_its_library_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
     with pytest.raises(ContractError, match=r"found none; install urbancast\[dask\]"):
         engine.each(math.factorial, NUMBERS, engine="tcp://127.0.0.1:8786")
+
+
+def test_a_cluster_by_its_address_gives_what_one_process_gives() -> None:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        assert engine.each(math.factorial, NUMBERS, engine=cluster.scheduler_address) == FACTORIALS
+
+
+def test_a_backtest_in_a_pool_is_the_backtest_of_one_process(
+    lake: Lake, riverton: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with riverton(lake) as (job, _):
+        pull.run(job)
+        here = backtest.run(job)["bikes"].losses
+        monkeypatch.setenv("URBANCAST_ENGINE", "pool")
+        settings.cache_clear()
+        there = backtest.run(job)["bikes"].losses
+    assert here.height > 0
+    assert here.equals(there)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
+
 import polars as pl
 
 from urbancast.core.product import Candidate, Measure, Recipe
 from urbancast.evaluation import backtest, folds, metrics
 from urbancast.evaluation.backtest import Backtest
+from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import panel as panels
+from urbancast.flows import engine, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import scores
+from urbancast.settings import settings
 
 FLOW = "backtest"
 
@@ -21,14 +26,20 @@ def run(job: Job) -> dict[str, Backtest]:
     plan = Plan.of(job.recipe, job.product)
     served = folds.served(job.now, job.recipe.folds, job.recipe.issue_step)
     known = panels.panel(job, until=job.now)  # values published later would decide with hindsight
-    found: dict[str, Backtest] = {}
-    for measure in job.product.measures:
-        with step(job, run_id, FLOW, f"{measure.id}, {len(served)} folds") as facts:
-            result = backtest.run(known, plan, measure.id, candidates(job.recipe), served, keeps_forecasts=False)
-            _keep(job, measure, result, run_id)
-            facts.update(rows=result.losses.height)
-        found[measure.id] = result
+    work = partial(_one, known, plan, candidates(job.recipe), served)
+    names = [measure.id for measure in job.product.measures]
+    with step(job, run_id, FLOW, f"{len(served)} folds") as facts:
+        found = dict(zip(names, engine.each(work, names, engine=settings().engine), strict=True))
+        for measure in job.product.measures:
+            _keep(job, measure, found[measure.id], run_id)
+        facts.update({name: result.losses.height for name, result in found.items()})
     return found
+
+
+def _one(
+    known: Panel, plan: Plan, chosen: list[Candidate], served: dict[datetime, list[datetime]], measure: str
+) -> Backtest:
+    return backtest.run(known, plan, measure, chosen, served, keeps_forecasts=False)
 
 
 def candidates(recipe: Recipe) -> list[Candidate]:

@@ -27,11 +27,11 @@ def each(function: Callable[[Item], Result], items: Sequence[Item], *, engine: s
 
 def _on_cluster(function: Callable[[Item], Result], items: Sequence[Item], address: str) -> list[Result]:
     try:
-        from distributed import Client  # type: ignore[import-not-found]  # a cluster is asked for by address; the library is an extra
+        from distributed import Client  # a cluster is asked for by address; the library is an extra
     except ImportError as error:
         raise ContractError(
             f"URBANCAST_ENGINE={address}: expected the package distributed, found none; install urbancast[dask]"
         ) from error
-    with Client(address) as client:
+    with Client(address) as client:  # type: ignore[no-untyped-call]
         gathered: list[Result] = client.gather(client.map(function, list(items), pure=False))
         return gathered
