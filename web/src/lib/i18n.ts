@@ -1,11 +1,10 @@
 // Every word of the interface, in three languages; a missing one does not compile.
-import { en } from './words/en'
+import { en, type Words } from './words/en'
 import { es } from './words/es'
 import { fr } from './words/fr'
 import { number, oneIn, chanceOfAny } from './format'
 import type { Lang, Text } from './types'
 
-export type Words = typeof en
 export type Word = keyof Words
 
 const WORDS: Record<Lang, Record<Word, string>> = { en, es, fr }

@@ -195,3 +195,6 @@ export const en = {
   skill_baseline: 'The simple rule itself is serving; nothing has beaten it yet.',
   track_deviance: 'Mean deviance',
 }
+
+/** Every text of the map; a language that misses one does not compile. */
+export type Words = typeof en

@@ -1,4 +1,4 @@
-import type { Words } from '../i18n'
+import type { Words } from './en'
 
 export const es: Words = {
   nav_map: 'Mapa',

@@ -1,4 +1,4 @@
-import type { Words } from '../i18n'
+import type { Words } from './en'
 
 export const fr: Words = {
   nav_map: 'Carte',
