@@ -47,9 +47,11 @@ def score(told: Told, measure: str, lead: str) -> Mapping[str, Any]:
 
 def row(found: Mapping[str, Any], *, question: str, measured_on: str, unit: str, rules: Mapping[str, str]) -> Row:
     """Benchmark row of one summary; ``rules`` has a reader's words for the names of simple rules."""
+    is_rule = found["forecaster"] == found["rule"]
+    ours = "the rule itself is served, no training beat it" if is_rule else f"{found['forecaster']}: {gain(found)}"
     return {
         "question": question,
-        "measured_on": f"{measured_on}, {found['n']:,} rows; {found['forecaster']}: {gain(found)}; {spread(found)}",
+        "measured_on": f"{measured_on}; {found['n']:,} rows; {ours}; {spread(found)}",
         "score": WORDS[found["score"]],
         "unit": unit,
         "rule": rules.get(found["rule"], found["rule"]),

@@ -20,7 +20,7 @@ AS_OF, UNTIL = "2022-10-01T04:00Z", "2022-12-31T05:00Z"
 RULES = {"climatology": "zone's own hour-of-week rate, shrunk"}
 QUESTIONS = {
     "crashes": "Where and when are injury crashes reported, and how many should be expected?",
-    "casualties": "The same, people killed or injured",
+    "casualties": "The same, and how many people are hurt or killed?",
 }
 MEASURED = "New York taxi zones, trained until 2022-10-01, forecast daily, scored to 2022-12-30 at all leads to 7 days"
 

@@ -97,8 +97,8 @@ def ranges(job: Job, candidate: str, folds: int) -> official.Row:
         _folds.summary(job, losses, candidate),
         question="How far off may it be, up to 3 days ahead?",
         measured_on=(
-            f"Paris counters, {folds} weekly refits {since:%Y-%m-%d} to {until:%Y-%m-%d}, forecast daily, all leads; "
-            f"{_folds.sentence(deciles)}"
+            f"Paris counters, {folds} weekly refits {since:%Y-%m-%d} to {until:%Y-%m-%d}, forecast daily, all leads, "
+            f"by what was promoted on 2021-07-12, chosen on six of these weeks; {_folds.sentence(deciles)}"
         ),
         unit=UNIT,
         rules=RULES,
@@ -111,7 +111,7 @@ def month(job: Job, counts: Path) -> official.Row:
     best, found = _month.errors(job, truth(counts, cut, end), cut=cut, horizon=end - cut)
     rule = min((name for name in found if name != best), key=lambda name: found[name])
     print("month, RMSE of log1p:", found, flush=True)
-    measured = f"Paris counters, trained until {cut:%Y-%m-%d}, next 33 days from one origin, outages too; {best}"
+    measured = f"Paris counters, trained until {cut:%Y-%m-%d}, next 33 days from one origin, outages too; {best} by medians"
     return {
         "question": "A whole month in one go, by the hour?",
         "measured_on": measured,

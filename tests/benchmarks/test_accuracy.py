@@ -81,6 +81,14 @@ def test_what_is_served_follows_the_verdict(official: Any, told: dict[str, Any])
     assert official.score(refused, "bikes", "all")["forecaster"] == "seasonal_naive"
 
 
+def test_a_rule_beside_itself_is_no_measured_gain(official: Any, told: dict[str, Any]) -> None:
+    rule = next(found for found in told["scores"] if found["forecaster"] == found["rule"])
+    row = official.row(rule, question="q", measured_on="m", unit="u", rules={})
+    assert row["ours"] == row["rule_score"]
+    assert "the rule itself is served" in row["measured_on"]
+    assert "gain" not in row["measured_on"]
+
+
 def test_a_score_that_is_not_there_stops_by_name(official: Any, told: dict[str, Any]) -> None:
     with pytest.raises(SystemExit, match="day 9"):
         official.score(told, "bikes", "day 9")
