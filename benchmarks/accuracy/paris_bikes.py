@@ -111,7 +111,9 @@ def month(job: Job, counts: Path) -> official.Row:
     best, found = _month.errors(job, truth(counts, cut, end), cut=cut, horizon=end - cut)
     rule = min((name for name in found if name != best), key=lambda name: found[name])
     print("month, RMSE of log1p:", found, flush=True)
-    measured = f"Paris counters, trained until {cut:%Y-%m-%d}, next 33 days from one origin, outages too; {best} by medians"
+    measured = (
+        f"Paris counters, trained until {cut:%Y-%m-%d}, next 33 days from one origin, outages too; {best} by medians"
+    )
     return {
         "question": "A whole month in one go, by the hour?",
         "measured_on": measured,
