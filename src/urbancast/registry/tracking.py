@@ -21,6 +21,8 @@ from urbancast.registry.release import MANIFEST, Release
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+MIRROR = "A mirror: the lake's tables decide what serves. Use `urbancast promote` and `urbancast rollback`."
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -115,5 +117,5 @@ def _model(release: Release) -> str:
 def _register(client: MlflowClient, release: Release, run: str, artifacts: str) -> None:
     name = _model(release)
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=MIRROR)
     client.create_model_version(name, f"{artifacts}/release", run_id=run, tags={"release": release.name})
