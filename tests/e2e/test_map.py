@@ -170,3 +170,11 @@ def test_the_track_record_never_pools_kinds(visit: Visit, town: Town) -> None:
         expect(page.locator(".figures")).to_contain_text(f"{kinds[kind]['coverage_80'] * 100:.0f} %")
     page.locator("[data-kind=live]").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("Nothing of this kind yet")
+
+
+def test_the_track_record_fits_a_phone(visit: Visit) -> None:
+    page = visit("#/track-record/ride?lang=es", width=360, height=740)
+    page.locator("[data-kind=replay]").click()
+    expect(page.locator(".figures")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
