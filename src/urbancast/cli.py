@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Open forecasts of how a city moves: what was promised, how sure we were, and how we did.",
 )
 
@@ -48,7 +49,7 @@ def products(as_json: JsonOption = False) -> None:
 def up(
     lake: LakeOption = None,
     host: Annotated[str | None, typer.Option(help="Address to serve on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
     live: LiveOption = False,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="PRODUCT", help="Only this product.")] = None,
 ) -> None:
@@ -59,7 +60,11 @@ def up(
 
 
 @app.command()
-def serve(lake: LakeOption = None, host: str | None = None, port: int | None = None) -> None:
+def serve(
+    lake: LakeOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
+) -> None:
     """Serve the API and the map over a lake; runs no model."""
     from urbancast.api.server import serve as start
 

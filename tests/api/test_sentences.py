@@ -135,3 +135,11 @@ def test_simulated_is_said_in_every_language() -> None:
     assert words["en"].endswith("Simulated data.")
     assert words["es"].endswith("Datos simulados.")
     assert words["fr"].endswith("Données simulées.")
+
+
+def test_what_comes_in_clusters_is_told_as_a_rate_and_never_as_a_chance() -> None:
+    words = sentences.tell(told(mean=0.05, usual=0.02, comparison="busier", is_chance=True, is_clustered=True))
+    assert "one every 20 hours on average" in words["en"]
+    assert "una cada 20 horas de media" in words["es"]
+    assert "une toutes les 20 heures en moyenne" in words["fr"]
+    assert not any("1 in" in text or "like this" in text for text in words.values())

@@ -33,7 +33,14 @@ def product(view: View, wall: datetime) -> dict[str, Any]:
         "place_kind": promise.place_kind,
         "place_word": promise.place_word,
         "measures": [
-            {"id": each.id, "label": each.label, "unit": each.unit, "kind": each.kind, "sparse": each.sparse}
+            {
+                "id": each.id,
+                "label": each.label,
+                "unit": each.unit,
+                "kind": each.kind,
+                "sparse": each.sparse,
+                "clustered": each.clustered,
+            }
             for each in promise.measures
         ],
         "centre": [lon, lat],

@@ -73,6 +73,8 @@ _GRAIN_WORDS: dict[Lang, dict[str, tuple[str, str]]] = {
     "es": {"1h": ("hora", "horas"), "1d": ("día", "días"), "": ("intervalo", "intervalos")},
     "fr": {"1h": ("heure", "heures"), "1d": ("jour", "jours"), "": ("intervalle", "intervalles")},
 }
+_ON_AVERAGE: Text = {"en": " on average", "es": " de media", "fr": " en moyenne"}
+_COLON: Text = {"en": ": ", "es": ": ", "fr": " : "}
 _COMPARISONS: dict[str, Text] = {
     "busier": {"en": "Busier than usual ({usual}).", "es": "Más que de costumbre ({usual}).",
                "fr": "Plus que d'habitude ({usual})."},
@@ -159,6 +161,7 @@ class Told:
     is_chance: bool
     is_simulated: bool
     record: Text
+    is_clustered: bool = False
 
 
 def tell(told: Told) -> dict[Lang, str]:
@@ -175,7 +178,9 @@ def _tell(told: Told, lang: Lang) -> str:
 
 def _what(told: Told, lang: Lang) -> str:
     if told.is_chance:
-        words = _CHANCE[lang].format(label=told.label[lang], chance=chance(told.mean, told.grain, lang))
+        words = f"{told.label[lang]}{_COLON[lang]}{every(told.mean, told.grain, lang)}"
+        if not told.is_clustered:
+            words = _CHANCE[lang].format(label=told.label[lang], chance=chance(told.mean, told.grain, lang))
         return words[:1].lower() + words[1:]
     low, high = number(told.low, lang), number(told.high, lang)
     return _RANGE[lang].format(middle=number(told.median, lang), unit=told.unit[lang], low=low, high=high)
@@ -186,7 +191,8 @@ def _compared(told: Told, lang: Lang) -> str:
         return ""
     if told.is_chance:
         template = _MORE.get(told.comparison, _COMPARISONS["usual"])[lang]
-        return template.format(usual=chance(told.usual, told.grain, lang, is_short=True))
+        rate = every(told.usual, told.grain, lang).removesuffix(_ON_AVERAGE[lang])
+        return template.format(usual=rate if told.is_clustered else chance(told.usual, told.grain, lang, is_short=True))
     return _COMPARISONS[told.comparison][lang].format(usual=number(told.usual, lang))
 
 
@@ -214,6 +220,20 @@ def number(value: float, lang: Lang) -> str:
     step = 10 ** max(0, math.floor(math.log10(value)) - 1) if value >= 1000 else 1
     nice = round(value / step) * step if value >= 1000 else round(value, -1 if value >= 200 else 0)
     return f"{int(nice):,}".replace(",", _THOUSANDS[lang])
+
+
+def every(mean: float, grain: str, lang: Lang) -> str:
+    """Mean of what comes in clusters, as a rate: ``one every 19 hours on average``; no chance follows from it."""
+    one, many = _grain_words(grain, lang)
+    if mean >= 1:
+        return {
+            "en": f"{number(mean, lang)} per {one}",
+            "es": f"{number(mean, lang)} por {one}",
+            "fr": f"{number(mean, lang)} par {one}",
+        }[lang] + _ON_AVERAGE[lang]
+    n = _odds(mean, lang)
+    template = {"en": "one every {n} {grains}", "es": "una cada {n} {grains}", "fr": "une toutes les {n} {grains}"}
+    return template[lang].format(n=n, grains=many) + _ON_AVERAGE[lang]
 
 
 def chance(mean: float, grain: str, lang: Lang, *, is_short: bool = False) -> str:

@@ -25,6 +25,7 @@ class Measure:
 
     ``sparse``: zero is the rule; only non-zero values are stored and a covered interval
     (see ``COVERED``) without a row is a true zero.
+    ``clustered``: several come from one event, so a mean says nothing of the chance of any.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Measure:
     unit: Text
     kind: Literal["count", "amount", "duration"] = "count"
     sparse: bool = False
+    clustered: bool = False
 
 
 # Measure under which a sparse product stores, with place ``""`` and value 1, each interval
@@ -71,6 +73,7 @@ class Product:
     subdivision: str | None = None
     event_places: bool = False
     historical: bool = False
+    rank: int = 99  # order of the tabs
 
     @property
     def measure(self) -> Measure:

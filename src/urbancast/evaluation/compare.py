@@ -90,4 +90,4 @@ def _reason(low: float, high: float, coverage: float, *, is_honest: bool, days: 
         return "within noise"
     if not is_honest:
         return f"better, but its 80 % range held {coverage:.0%}"
-    return "better beyond noise, and its range holds"
+    return f"better beyond noise, and its 80 % range held {coverage:.0%}"

@@ -45,7 +45,7 @@ def run(job: Job) -> Pulled:
     provenance.require(job.lake, job.product.id, job.provenance)
     window = Window(start=_last_end(job) or job.now - job.recipe.history, end=job.now)
     with step(job, run_id, FLOW, "fetch") as facts:
-        is_pulled = window.start == window.end  # this very moment was pulled to its end before
+        is_pulled = window.start == window.end and not job.links  # this very moment was pulled to its end before
         asked = [] if is_pulled else _sources(job)
         new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in asked)
     with step(job, run_id, FLOW, "places"):
@@ -87,12 +87,16 @@ def _by_role(job: Job, role: str) -> list[Source]:
 
 def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
     """Fetch, match the layout, keep the bytes; return how many pages were not known before."""
-    asked = Window(start=window.start - source.look_back, end=window.end) if source.time else None
+    link = job.links.get(source.name)
+    asked = Window(start=window.start - source.look_back, end=window.end) if source.time and not link else None
     kept = 0
-    with Session.of(source, link=job.links.get(source.name) or job.portal_url, policy=job.policy) as session:
+    with Session.of(source, link=link or job.portal_url, policy=job.policy) as session:
         for fetched in _fetch(job, source, asked, session):
+            native = layouts.native(fetched)
+            if link and native.width == 0:
+                raise ContractError(f"{source.name}: expected a table in {link}, found an empty file; check the path")
             layouts.parse(source, fetched)  # a shape that cannot be read is refused before it is kept
-            layout = layouts.match(source, layouts.native(fetched))
+            layout = layouts.match(source, native)
             kept += raw.keep(
                 job.lake,
                 fetched,
@@ -140,7 +144,7 @@ def _put_places(job: Job, run_id: str) -> None:
 
 
 def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
-    rows = _parsed(job, source, window.start - source.look_back)
+    rows = _parsed(job, source, None if source.name in job.links else window.start - source.look_back)
     key = ["place", "variable", "time", "issued_at", "kind"]
     rows = rows.drop_nulls("value").unique(key, keep="last", maintain_order=True)  # answers overlap by whole days
     return covariates.add(job.lake, job.product.id, rows.select(list(source.schema)), run=run_id) if rows.height else 0
@@ -148,9 +152,10 @@ def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
 
 def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
     sources = _by_role(job, "observations")
-    is_first = _last_end(job) is None
+    # A first pull, and files, which have no window: every row that was ever kept is observed.
+    is_whole = _last_end(job) is None or bool(job.links)
     look_back = max(source.look_back for source in sources)
-    start = None if is_first else window.start - look_back
+    start = None if is_whole else window.start - look_back
     since = None if start is None else start - job.recipe.context
     rows = {source.name: _parsed(job, source, since) for source in sources}
     known = places.get(job.lake, job.product.id)

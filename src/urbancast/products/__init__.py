@@ -32,7 +32,7 @@ _failures: dict[str, str] = {}  # folder or entry point -> what is wrong with it
 
 @cache
 def discover() -> dict[str, Product]:
-    """Every readable product by id, sorted; see ``failures()`` for the others."""
+    """Every readable product by id, in order of rank; see ``failures()`` for the others."""
     _packages.clear()
     _failures.clear()
     found: dict[str, Product] = {}
@@ -45,7 +45,7 @@ def discover() -> dict[str, Product]:
             continue
         found[product.id] = product
         _packages[product.id] = package
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (item[1].rank, item[0])))
 
 
 def failures() -> dict[str, str]:

@@ -16,6 +16,7 @@ from urbancast.api.grid import AT, Grid, instant_of, micros
 from urbancast.api.payload import listed
 from urbancast.api.snapshot import Snapshot, View
 from urbancast.core.errors import NotReadyError, QueryError
+from urbancast.core.product import LANGS
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.core.time import floor, iso
 
@@ -109,8 +110,10 @@ def answer(asked: Asked, row: int, col: int, *, distance_m: float | None = None)
     }
     kept = _record(asked, row, local.hour)
     body = _forecast(asked, row, col, kept) if state == "forecast" else _nothing(asked, row, col, state)
+    # A range that is not shown has no record to show; the city's stands on the track record.
+    shown = kept if state != "forecast" or body["interval_is_shown"] else None
     tail = _provenance(asked, col)
-    return {**head, **body, "record": kept, "skill": _skill(asked), **tail, "median": _median(state, values, grid)}
+    return {**head, **body, "record": shown, "skill": _skill(asked), **tail, "median": _median(state, values, grid)}
 
 
 def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[str, Any]:
@@ -134,8 +137,9 @@ def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[st
         usual=usual,
         comparison=compared,
         is_chance=is_chance,
+        is_clustered=grid.measure.clustered,
         is_simulated=asked.view.is_simulated,
-        record=kept["sentence"],
+        record=dict.fromkeys(LANGS, "") if is_chance else kept["sentence"],
     )
     return {
         "reason": None,
@@ -144,7 +148,7 @@ def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[st
         "interval": {"level": 0.8, "low": low, "high": high},
         "interval_is_shown": not is_chance,
         "quantiles": dict(zip(QUANTILE_COLUMNS, values[1:], strict=True)),
-        "chance_of_any": round(float(-np.expm1(-mean)), 6) if grid.measure.kind == "count" and is_chance else None,
+        "chance_of_any": None if not is_chance or grid.measure.clustered else round(float(-np.expm1(-mean)), 6),
         "usual": usual,
         "comparison": compared,
         "sentence": sentences.tell(told),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import os
+import tempfile
 from enum import StrEnum
+from pathlib import Path
 
 import polars as pl
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
 
 from urbancast.api.problems import shown
 from urbancast.api.schemas import responses
@@ -54,21 +57,22 @@ async def export(product: str, table: str, shape: Shape, here: Here) -> Response
         raise QueryError("unknown-table", expected=expected, found=shown(table), action="name one of them", status=404)
     if view.provenance is None:
         raise NotReadyError(f"{product} has nothing to export yet; try again in a moment")
-    body = await asyncio.to_thread(_file, here.lake_url, view, table, shape)
+    path = await asyncio.to_thread(_file, here.lake_url, view, table, shape)
     head = {
         "Content-Disposition": f'attachment; filename="{view.product.id}-{table}.{shape}"',
         "Cache-Control": "no-cache",
     }
-    return Response(body, media_type=MEDIA[shape], headers=head)
+    return FileResponse(path, media_type=MEDIA[shape], headers=head, background=BackgroundTask(path.unlink))
 
 
-def _file(lake_url: str, view: View, table: str, shape: Shape) -> bytes:
+def _file(lake_url: str, view: View, table: str, shape: Shape) -> Path:
+    """Write the rows part by part to a temporary file, which the answer removes when it is sent."""
     rows = Lake.open(lake_url).scan(table, product=view.product.id)
     marked = rows.with_columns(provenance=pl.lit(view.provenance), simulated=pl.lit(view.is_simulated))
-    frame = marked.collect()
-    file = io.BytesIO()
+    handle, name = tempfile.mkstemp(prefix="urbancast-export-", suffix=f".{shape}")
+    os.close(handle)
     if shape is Shape.CSV:
-        frame.write_csv(file, datetime_format="%Y-%m-%dT%H:%M:%SZ")
+        marked.sink_csv(name, datetime_format="%Y-%m-%dT%H:%M:%SZ")
     else:
-        frame.write_parquet(file)
-    return file.getvalue()
+        marked.sink_parquet(name)
+    return Path(name)

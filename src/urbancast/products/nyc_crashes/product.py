@@ -31,6 +31,7 @@ WEATHER_LICENCE = Licence(
 
 PRODUCT = Product(
     id="nyc_crashes",
+    rank=3,
     city="New York",
     country="US",
     subdivision="NY",
@@ -58,6 +59,7 @@ PRODUCT = Product(
             label={"en": "casualties", "es": "víctimas", "fr": "victimes"},
             unit={"en": "casualties/h", "es": "víctimas/h", "fr": "victimes/h"},
             sparse=True,
+            clustered=True,
         ),
     ),
     licences=(CRASHES_LICENCE, PLACES_LICENCE, WEATHER_LICENCE),

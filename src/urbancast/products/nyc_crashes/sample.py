@@ -65,7 +65,7 @@ class City:
         discs = shapely.maximum_inscribed_circle(shapely.from_wkb(zones["geometry"].to_numpy()), tolerance=1e-4)
         ends = shapely.get_coordinates(discs).reshape(-1, 2, 2)
         keys = np.array([key_of(place) for place in zones["place"]])
-        weight = np.sqrt(zones["area_km2"].to_numpy()) * np.exp(0.5 * normal(self.seed, "zone", keys))
+        weight = np.sqrt(zones["area_km2"].to_numpy())
         hourly = INJURY_CRASHES_A_YEAR / 8766 / (1 - _UNHURT) / (1 - _NO_COORDINATES)
         return zones.select("place", "part_of").with_columns(
             key=pl.Series(keys, dtype=pl.Int64),

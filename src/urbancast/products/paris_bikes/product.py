@@ -25,6 +25,7 @@ WEATHER_LICENCE = Licence(
 
 PRODUCT = Product(
     id="paris_bikes",
+    rank=2,
     city="Paris",
     country="FR",
     subdivision=None,
