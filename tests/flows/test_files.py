@@ -8,13 +8,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
+from tests.flows.conftest import NOW, Open
 from urbancast.core.errors import ContractError
 from urbancast.flows import pull
 from urbancast.flows.job import Job
 from urbancast.lake import observations
 from urbancast.lake.store import Lake
-
-from tests.flows.conftest import NOW, Open
 
 
 def written(path: Path, days: range) -> Path:
