@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tables left as they are; failed: {failed or 'none'}, without rows: {missing or 'none'}")
         return 1
     write(ROOT / "README.md", "accuracy", accuracy_table(rows_of("accuracy")))
-    write(HERE / "README.md", "speed", plain_table(rows_of("speed")))
+    write(HERE / "README.md", "speed", speed_tables())
     print("tables written to README.md and benchmarks/README.md")
     return 0
 
@@ -88,6 +88,13 @@ def accuracy_table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return markdown(ACCURACY_HEAD, lines)
+
+
+def speed_tables() -> str:
+    """Markdown: a table of its own for each speed script, under its name."""
+    found = [path for path in scripts() if path.parent.name == "speed"]
+    tables = [(path.stem, json.loads((OUT / f"{path.stem}.json").read_text("utf-8"))) for path in found]
+    return "\n\n".join(f"### {name}\n{plain_table(rows)}" for name, rows in tables)
 
 
 def plain_table(rows: Sequence[Row]) -> str:
