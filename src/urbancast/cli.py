@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from urbancast import console as show
@@ -37,6 +38,12 @@ def main() -> None:
     except UrbancastError as error:
         show.fail(error)
         sys.exit(1)
+
+
+@app.callback()
+def log_to_standard_error() -> None:
+    """Open forecasts of how a city moves: what was promised, how sure we were, and how we did."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 @app.command()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from urbancast.core.errors import ContractError
 
 
 class Settings(BaseSettings):
@@ -17,7 +20,7 @@ class Settings(BaseSettings):
     products: str = ""  # folders of further products, separated by os.pathsep
     engine: str = "local"  # local | pool | tcp://scheduler:8786
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(8000, ge=1, le=65535)
     basemap: str = ""  # URL of a PMTiles file; none by default
     portal_hosts: str = ""  # further hosts the portals may ask, separated by commas
     socrata_token: str = ""  # app token of Socrata portals; none by default
@@ -28,5 +31,10 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """Return the settings of this process; a variable that cannot be read is named."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"URBANCAST_{first['loc'][0]}".upper()
+        raise ContractError(f"{name}: {first['msg']}, found {first['input']!r}; correct the environment") from error

@@ -115,7 +115,10 @@ def _object_store(url: str) -> tuple[Any, str]:
 
     scheme, _, rest = url.partition("://")
     if scheme not in {"s3", "s3a"}:
-        store, root = FileSystem.from_uri(url)
+        try:
+            store, root = FileSystem.from_uri(url)
+        except ValueError as error:  # pyarrow's ArrowInvalid is one
+            raise ContractError(f"lake: expected a folder, file:// or s3:// URL, found {url!r}; name one") from error
         return store, root.rstrip("/")
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     options: dict[str, Any] = {}
