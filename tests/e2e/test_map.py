@@ -178,3 +178,10 @@ def test_the_track_record_fits_a_phone(visit: Visit) -> None:
     expect(page.locator(".figures")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_simulated_places_are_listed_by_name(visit: Visit) -> None:
+    page = visit(f"#/map/ride?at={AT}")
+    names = page.get_by_test_id("places").locator(".name")
+    expect(names).to_have_count(6)
+    assert names.all_inner_texts() == sorted(names.all_inner_texts())
