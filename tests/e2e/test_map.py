@@ -185,3 +185,11 @@ def test_simulated_places_are_listed_by_name(visit: Visit) -> None:
     names = page.get_by_test_id("places").locator(".name")
     expect(names).to_have_count(6)
     assert names.all_inner_texts() == sorted(names.all_inner_texts())
+
+
+def test_the_plain_share_stands_beside_the_randomised_one(visit: Visit, town: Town) -> None:
+    shares = town.client.get("/v1/products/ride/track-record").json()["kinds"]["replay"]
+    assert abs(shares["plain_coverage_80"] - shares["coverage_80"]) > 0.01
+    page = visit("#/track-record/ride")
+    page.locator("[data-kind=replay]").click()
+    expect(page.locator(".figures")).to_contain_text(f"plain share {shares['plain_coverage_80'] * 100:.0f} %")

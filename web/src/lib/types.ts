@@ -153,6 +153,7 @@ export interface Answer {
   usual: number | null
   comparison: 'busier' | 'usual' | 'quieter' | null
   sentence: Text
+  /** Null where no range is shown: a rare event has none to hold. */
   record: HeldRecord | null
   skill: Skill | null
   interval_is_shown: boolean
@@ -241,6 +242,7 @@ export interface PlaceRow {
 export interface KindRecord {
   n: number
   coverage_80: number | null
+  plain_coverage_80?: number | null
   plus_minus: number | null
   mae: number | null
   skill: number | null

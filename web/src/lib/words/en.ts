@@ -131,6 +131,7 @@ export const en = {
     'Every forecast is kept and scored against what was counted later. Live, replayed and backtested forecasts are never mixed.',
   track_none_kind: 'Nothing of this kind yet.',
   track_coverage: '80 % range held',
+  track_plain: 'plain share {value}',
   track_skill: 'Skill against {baseline}',
   track_mae: 'Mean error',
   track_width: 'Mean width of the range',

@@ -130,6 +130,7 @@ export const es: Words = {
   track_intro: 'Cada previsión se guarda y se evalúa con lo que se contó después. Las previsiones en vivo, repetidas y retrospectivas nunca se mezclan.',
   track_none_kind: 'Aún nada de este tipo.',
   track_coverage: 'Se cumplió el intervalo del 80 %',
+  track_plain: 'proporción simple {value}',
   track_skill: 'Mejora frente a {baseline}',
   track_mae: 'Error medio',
   track_width: 'Anchura media del intervalo',

@@ -130,6 +130,7 @@ export const fr: Words = {
   track_intro: 'Chaque prévision est gardée puis comparée à ce qui fut compté. Les prévisions en direct, rejouées et rétrospectives ne sont jamais mêlées.',
   track_none_kind: 'Encore rien de ce genre.',
   track_coverage: 'L’intervalle à 80 % a tenu',
+  track_plain: 'part simple {value}',
   track_skill: 'Gain contre {baseline}',
   track_mae: 'Erreur moyenne',
   track_width: 'Largeur moyenne de l’intervalle',
