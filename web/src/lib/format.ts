@@ -30,8 +30,17 @@ export const chanceOfAny = (mean: number): number => -Math.expm1(-Math.max(mean,
 /** 1 / chance to two figures: 0.0031 → 320. Null where the event is not rare (a chance of a quarter or more). */
 export function oneIn(mean: number): number | null {
   const chance = chanceOfAny(mean)
-  if (chance >= 0.25) return null
-  const odds = Math.min(chance > 0 ? 1 / chance : 1e6, 1e6)
+  return chance >= 0.25 ? null : inverse(chance)
+}
+
+/** 1 / mean to two figures, for what comes in clusters: 0.0031 → 320. Null where that is no longer one in several hours. */
+export function oneEvery(mean: number): number | null {
+  const every = inverse(mean)
+  return every < 2 ? null : every
+}
+
+function inverse(share: number): number {
+  const odds = Math.min(share > 0 ? 1 / share : 1e6, 1e6)
   const step = 10 ** Math.max(0, Math.floor(Math.log10(odds)) - 1)
   return Math.round(odds / step) * step
 }

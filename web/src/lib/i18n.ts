@@ -2,8 +2,8 @@
 import { en, type Words } from './words/en'
 import { es } from './words/es'
 import { fr } from './words/fr'
-import { number, oneIn, chanceOfAny } from './format'
-import type { Lang, Text } from './types'
+import { number, oneEvery, oneIn, said, chanceOfAny } from './format'
+import type { Lang, Measure, Text } from './types'
 
 export type Word = keyof Words
 
@@ -28,8 +28,19 @@ interface Speaker {
   say: (word: Word, values?: Record<string, string | number>) => string
 }
 
+/** A sparse measure's mean in words: a chance, or a rate where several come from one event. */
+export const rare = (mean: number, measure: Pick<Measure, 'clustered'> | null, grain: string, speaker: Speaker): string =>
+  (measure?.clustered ? rate : chance)(mean, grain, speaker)
+
+/** `one every 320 hours on average`, or `1.3 per hour on average`. */
+function rate(mean: number, grain: string, speaker: Speaker): string {
+  const every = oneEvery(mean)
+  if (every === null) return speaker.say(grain === '1d' ? 'per_day' : 'per_hour', { n: said(mean, speaker.lang) })
+  return speaker.say('one_every', { n: number(every, speaker.lang), hours: speaker.say(grain === '1d' ? 'days' : 'hours') })
+}
+
 /** `about 1 in 320 hours`, or `4 in 10 hours` where it is not rare. */
-export function chance(mean: number, grain: string, speaker: Speaker): string {
+function chance(mean: number, grain: string, speaker: Speaker): string {
   const odds = oneIn(mean)
   const hours = speaker.say(grain === '1d' ? 'days' : 'hours')
   if (odds !== null) return `${speaker.say('one_in', { n: number(odds, speaker.lang) })} ${hours}`

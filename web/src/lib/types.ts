@@ -14,6 +14,8 @@ export interface Measure {
   unit: Text
   kind: string
   sparse: boolean
+  /** Several come from one event: a mean is a rate, no chance of any follows from it. */
+  clustered?: boolean
 }
 
 export interface Licence {
