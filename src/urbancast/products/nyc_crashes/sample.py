@@ -104,7 +104,7 @@ class City:
         return self._reported(pl.DataFrame({"collision_id": number, "zone": zone, "hour": instants_of(hours[hour])}))
 
     def _rate(self, hours: Hours) -> Floats:
-        """Expected reports; shape (hours, zones)."""
+        """Expected reports; shape (hours, zones). Rain and season weigh more than in life: something to learn."""
         seed = self.seed
         clock = calendar(hours, TZ, country=PRODUCT.country, subdivision=PRODUCT.subdivision)
         came = weather(seed, hours, CLIMATE)
@@ -112,11 +112,11 @@ class City:
         day = (
             np.where(is_weekend, 0.4 * _DAY.mean() + 0.55 * _DAY[(clock.hour - 2) % 24], _DAY[clock.hour]) / _DAY.mean()
         )
-        slippery = 0.10 * np.log1p(came.precipitation) + 0.12 * ((came.temperature_2m < 0) & (came.precipitation > 0))
-        shared = 0.10 * drift(seed, "day", clock.day) + slippery - 0.15 * clock.is_free
-        shared -= 0.01 * np.maximum(came.wind_speed_10m - 35, 0) + 0.08 * np.cos(2 * np.pi * (hours / 8766 - 0.07))
+        slippery = 0.60 * np.log1p(came.precipitation) + 0.30 * ((came.temperature_2m < 0) & (came.precipitation > 0))
+        shared = 0.04 * drift(seed, "day", clock.day) + slippery - 0.40 * clock.is_free
+        shared -= 0.01 * np.maximum(came.wind_speed_10m - 35, 0) + 0.35 * np.cos(2 * np.pi * (hours / 8766 - 0.07))
         parts, part_of_zone = np.unique(self.places["part"].to_numpy(), return_inverse=True)
-        local = 0.18 * normal(seed, "part day", clock.day[:, None], parts[None, :]) + self._break(hours, parts)
+        local = 0.06 * normal(seed, "part day", clock.day[:, None], parts[None, :]) + self._break(hours, parts)
         time = day * np.exp(shared)
         return np.asarray(time[:, None] * self.places["level"].to_numpy()[None, :] * np.exp(local[:, part_of_zone]))
 
