@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+
 from urbancast import products
 from urbancast.geo import places
 from urbancast.products import get
