@@ -43,7 +43,7 @@ def main() -> None:
 @app.callback()
 def log_to_standard_error() -> None:
     """Open forecasts of how a city moves: what was promised, how sure we were, and how we did."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # whatever it is by then
 
 
 @app.command()
