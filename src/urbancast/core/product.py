@@ -17,6 +17,8 @@ LANGS: tuple[Lang, ...] = ("en", "es", "fr")
 Text = Mapping[Lang, str]
 Lens = Literal["zone", "pair", "route", "stock"]
 Provenance = Literal["sample", "extract", "live"]
+# UTC interval starts → whether anything is promised for them; a product without one always is open.
+Opening = Callable[[pl.Series], pl.Series]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,9 @@ class Measure:
     ``sparse``: zero is the rule; only non-zero values are stored and a covered interval
     (see ``COVERED``) without a row is a true zero.
     ``clustered``: several come from one event, so a mean says nothing of the chance of any.
+    ``draws``: a place and interval has many values, each a draw (trips); else one, with draw 0.
+    ``signed``: values may lie below zero. ``derived_from``: made from joint paths of other measures
+    (see ``Derived``); the releases of the measure named here speak for it.
     """
 
     id: str
@@ -34,6 +39,9 @@ class Measure:
     kind: Literal["count", "amount", "duration"] = "count"
     sparse: bool = False
     clustered: bool = False
+    draws: bool = False
+    signed: bool = False
+    derived_from: str | None = None
 
 
 # Measure under which a sparse product stores, with place ``""`` and value 1, each interval
@@ -49,6 +57,59 @@ class Licence:
     name: str
     url: str
     attribution: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holiday:
+    """A city's own holiday, every year from ``since``, that calendars of countries do not hold; with its source."""
+
+    month: int
+    day: int
+    name: str
+    source: str
+    since: int = 1900
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Which ordered pairs of zones are forecast as such; all others by synthetic places.
+
+    A pair with at least ``least_draws`` in the year before an origin is a place; any other is a distance band
+    (upper limits ``bands_km``, the last open) of its class: ``hub`` where an end is one of ``hubs``, else ``city``;
+    ``unknown`` where an end is not known. Ids: ``core.place.pair_id`` and ``band_id``.
+    """
+
+    bands_km: tuple[float, ...]
+    hubs: tuple[str, ...] = ()
+    least_draws: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class OccupancyPart:
+    """One kind of space: the measure that counts those paid for, and the prior for cars that pay nothing.
+
+    ``prior``: share of the spaces taken by them, by local hour (24 values).
+    """
+
+    measure: str
+    label: Text
+    prior: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occupancy:
+    """How counts of paid spaces become an answer about free ones; never verified, always labelled.
+
+    Places carry ``capacity`` (part's measure → spaces) and ``streets`` in their attributes.
+    ``dispersion``: between-block variance of occupancy over that of independent spaces.
+    ``source``: where the prior comes from, in words.
+    """
+
+    total: str
+    parts: tuple[OccupancyPart, ...]
+    source: Text
+    radii_m: tuple[float, ...] = (150.0, 300.0)
+    dispersion: float = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +135,11 @@ class Product:
     event_places: bool = False
     historical: bool = False
     rank: int = 99  # order of the tabs
+    holidays: tuple[Holiday, ...] = ()
+    is_open: Opening | None = None
+    closed: Text | None = None  # what is said where it is not open
+    pairs: Pairs | None = None
+    occupancy: Occupancy | None = None
 
     @property
     def measure(self) -> Measure:
@@ -104,6 +170,9 @@ class Source:
     which windows and look-backs cut (``None``: a table without time, such as places).
     ``publication``: expression of the time column giving the declared ``available_at``.
     ``query``: what the portal needs (dataset id, select, where, order…).
+    ``role``: ``places`` are boundaries (in sample mode schematic shapes stand in), ``facts`` tables about places
+    (capacities, streets), ``network`` roads. ``is_streamed``: too large for memory; ``observe`` gets an iterator of
+    its canonical pages instead of one frame.
     """
 
     name: str
@@ -113,13 +182,14 @@ class Source:
     layouts: tuple[Layout, ...]
     schema: Mapping[str, pl.DataType | type[pl.DataType]]
     licence: Licence
-    role: Literal["observations", "places", "weather"] = "observations"
+    role: Literal["observations", "places", "facts", "network", "weather"] = "observations"
     time: str | None = None
     publication: Callable[[pl.Expr], pl.Expr] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     chunk: timedelta = timedelta(days=31)
     look_back: timedelta = timedelta(days=7)
     is_required: bool = True
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +250,25 @@ class Folds:
     step: timedelta | None = None
 
 
-Observe = Callable[[Mapping[str, pl.DataFrame], ObserveContext], Observed]
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A measure that the marginals of its parts cannot give: one number of several intervals and measures.
+
+    ``combine``: array of shape (…, intervals, parts) → (…); the same for joint paths and for what was observed.
+    Its time is the first of ``intervals`` intervals; ``parts`` are measure ids, the first one's releases speak for it.
+    """
+
+    measure: str
+    parts: tuple[str, ...]
+    intervals: int
+    combine: Callable[[Any], Any]
+
+
+# Raw frames by source (an iterator of frames for a streamed one) → observations.
+Observe = Callable[[Mapping[str, Any], ObserveContext], Observed]
+# Places (places-table columns) and canonical frames of the ``facts`` sources → places with ``attributes`` (JSON),
+# one row a place and vintage (``valid_from``, ``valid_to``).
+Attributes = Callable[[pl.DataFrame, Mapping[str, pl.DataFrame]], pl.DataFrame]
 Sample = Callable[..., pl.DataFrame]
 
 
@@ -212,6 +300,8 @@ class Recipe:
     fit_rows: int = 2_000_000
     issue_step: timedelta = timedelta(days=1)
     seed: int = 20260101
+    attributes: Attributes | None = None
+    derived: tuple[Derived, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,17 +25,17 @@ NAMES = [
     "is_day_before_holiday",
     "is_day_after_holiday",
     "is_bridge",
-    "is_school_holiday",
 ]
+SCHOOL = "is_school_holiday"
 
 
-def columns(_params: Mapping[str, Any]) -> list[str]:
-    """Columns this feature adds."""
-    return list(NAMES)
+def columns(params: Mapping[str, Any]) -> list[str]:
+    """Columns this feature adds; school holidays only where a ``school_zone`` is named."""
+    return [*NAMES, SCHOOL] if "school_zone" in params else list(NAMES)
 
 
 def add(rows: pl.DataFrame, panel: Panel, params: Mapping[str, Any]) -> pl.DataFrame:
-    """Calendar of ``time`` in the panel's time zone; ``school_zone`` names the French school zone."""
+    """Calendar of ``time`` in the panel's time zone; ``school_zone`` names a French school zone (A, B, C)."""
     local = pl.col("time").dt.convert_time_zone(panel.tz)
     rows = rows.with_columns(
         _day=local.dt.date(),
@@ -52,24 +52,28 @@ def _calendar(days: list[date], panel: Panel, params: Mapping[str, Any]) -> pl.D
     one = timedelta(days=1)
     angle = np.array([day.timetuple().tm_yday for day in days]) * (2 * np.pi / 365.25)
     bridge = [_is_bridge(day, is_holiday) for day in days]
-    flags = {
+    flags: dict[str, list[Any]] = {
         "is_weekend": [day.weekday() >= 5 for day in days],
         "is_holiday": [day in is_holiday for day in days],
         "is_day_before_holiday": [day + one in is_holiday for day in days],
         "is_day_after_holiday": [day - one in is_holiday for day in days],
         "is_bridge": bridge,
-        "is_school_holiday": _school_holidays(days, panel, str(params.get("school_zone", "C"))),
     }
+    if "school_zone" in params:
+        flags[SCHOOL] = _school_holidays(days, str(params["school_zone"]))
     season = {"season_sin": np.sin(angle), "season_cos": np.cos(angle)}
     table = pl.DataFrame({"_day": pl.Series(days, dtype=pl.Date), **season, **flags})
     return table.with_columns(pl.exclude("_day").cast(pl.Float32))
 
 
 def _public_holidays(days: list[date], panel: Panel) -> set[date]:
-    if panel.country is None or not days:
+    if not days:
         return set()
     years = range(days[0].year - 1, days[-1].year + 2)
-    return set(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years))
+    own = {date(year, day.month, day.day) for day in panel.holidays for year in years if year >= day.since}
+    if panel.country is None:
+        return own
+    return own | set(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years))
 
 
 def _is_bridge(day: date, is_holiday: set[date]) -> bool:
@@ -81,9 +85,7 @@ def _is_bridge(day: date, is_holiday: set[date]) -> bool:
     )
 
 
-def _school_holidays(days: list[date], panel: Panel, zone: str) -> list[bool | None]:
-    if panel.country != "FR":
-        return [None] * len(days)
+def _school_holidays(days: list[date], zone: str) -> list[bool | None]:
     known = SchoolHolidayDates()
     return [_is_school_holiday(known, day, zone) for day in days]
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from urbancast.core.errors import ContractError
-from urbancast.core.product import COVERED, Measure
+from urbancast.core.product import COVERED, Holiday, Measure, Opening, Pairs
 from urbancast.core.time import UTC_US, local_day, local_midnight
 
 COVARIATES_SCHEMA: dict[str, Any] = {
@@ -32,7 +32,7 @@ class Panel:
     """All versions of all observations of one product, with places, covariates and its calendar.
 
     ``observations``: place, measure, time, draw, value, available_at (every revision).
-    ``places``: place and, where known, name, part_of, lat, lon, area_km2.
+    ``places``: place and, where known, name, part_of, lat, lon, area_km2. ``is_open``: see ``Product.is_open``.
     """
 
     observations: pl.DataFrame
@@ -43,6 +43,9 @@ class Panel:
     covariates: pl.DataFrame = field(default_factory=_no_covariates)
     country: str | None = None
     subdivision: str | None = None
+    holidays: tuple[Holiday, ...] = ()
+    is_open: Opening | None = None
+    pairs: Pairs | None = None
 
     def measure(self, name: str) -> Measure:
         """Measure of this id; ``ContractError`` when the panel has none."""

@@ -26,13 +26,15 @@ _ROWS: dict[str, Any] = {
 
 
 def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta) -> pl.DataFrame:
-    """Every place × every interval that starts in [origin, origin + horizon)."""
+    """Every place × every open interval that starts in [origin, origin + horizon)."""
     origin = as_utc(origin)
     start = origin
     if panel.grain < timedelta(days=1):
         late = (origin - datetime(1970, 1, 1, tzinfo=origin.tzinfo)) % panel.grain
         start = origin + (panel.grain - late if late else timedelta())
     times = grid_times(start, origin + horizon, grain=panel.grain, tz=panel.tz)
+    if panel.is_open is not None:
+        times = times.filter(panel.is_open(times))
     places = pl.DataFrame({"place": panel.place_ids()}, schema={"place": pl.String})
     rows = places.join(times.to_frame(), how="cross")
     return rows.select("place", pl.lit(origin, dtype=UTC_US).alias("origin"), "time")

@@ -39,5 +39,8 @@ def panel(job: Job, *, since: datetime | None = None, until: datetime | None = N
         grain=as_grain(job.product.grain),
         country=job.product.country,
         subdivision=job.product.subdivision,
+        holidays=job.product.holidays,
+        is_open=job.product.is_open,
+        pairs=job.product.pairs,
         measures=job.product.measures,
     )
