@@ -101,15 +101,16 @@ class Occupancy:
     """How counts of paid spaces become an answer about free ones; never verified, always labelled.
 
     Places carry ``capacity`` (part's measure → spaces) and ``streets`` in their attributes.
-    ``dispersion``: between-block variance of occupancy over that of independent spaces.
-    ``source``: where the prior comes from, in words.
+    ``correlation`` of spaces within a walk (beta-binomial): neighbours fill together. ``prior_error``: standard
+    deviation of each part's prior, a share. ``source``: where the prior comes from, in words.
     """
 
     total: str
     parts: tuple[OccupancyPart, ...]
     source: Text
     radii_m: tuple[float, ...] = (150.0, 300.0)
-    dispersion: float = 8.0
+    correlation: float = 0.1
+    prior_error: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
