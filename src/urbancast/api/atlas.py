@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
 import shapely
 
+from urbancast.api import streets
 from urbancast.api.payload import GEOJSON, Payload, digest, encode
+from urbancast.api.streets import Streets
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import Product, Provenance
 from urbancast.geo import landmarks, outline, places as shapes, water
@@ -24,7 +27,10 @@ DECIMALS = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Atlas:
-    """Places in a fixed order. ``rows``: id to its row; ``bounds``: west, south, east, north."""
+    """Places in a fixed order. ``rows``: id to its row; ``bounds``: west, south, east, north.
+
+    ``attributes``: of each place, with ``valid_from`` beside; ``streets`` of all of them.
+    """
 
     ids: tuple[str, ...]
     rows: Mapping[str, int]
@@ -39,6 +45,8 @@ class Atlas:
     gazetteer: Gazetteer
     bounds: tuple[float, float, float, float]
     geojson: Payload
+    attributes: tuple[Mapping[str, Any], ...] = ()
+    streets: Streets | None = None
 
     def describe(self, row: int) -> dict[str, Any]:
         """Return the place of an answer."""
@@ -65,6 +73,7 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
     marks = landmarks.read(product.folder)
     index = ZoneIndex(newest) if product.place_kind is PlaceKind.ZONE and not is_schematic else None
     bounds = shapely.total_bounds(shapely.from_wkb(newest["geometry"].to_numpy()))
+    attributes = tuple(_attributes(row) for row in newest.iter_rows(named=True))
     west, south, east, north = (round(float(edge), 4) for edge in bounds)
     return Atlas(
         ids=tuple(newest["place"]),
@@ -80,7 +89,13 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
         gazetteer=Gazetteer(newest, marks, index=index),
         bounds=(west, south, east, north),
         geojson=_geojson(product, newest, provenance),
+        attributes=attributes,
+        streets=streets.of(attributes),
     )
+
+
+def _attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**orjson.loads(row["attributes"] or "{}"), "valid_from": row["valid_from"].date().isoformat()}
 
 
 def _geojson(product: Product, places: pl.DataFrame, provenance: Provenance) -> Payload:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from urbancast.api.atlas import NEAR_M, Atlas
-from urbancast.api.lenses.zone import Asked, row_of
+from urbancast.api.lenses.zone import Asked, Found, row_of
 from urbancast.api.problems import AmbiguousError, shown
 from urbancast.api.schemas import AnswerQuery
 from urbancast.core.errors import QueryError
@@ -14,14 +12,7 @@ from urbancast.geo.gazetteer import Hit
 
 MARGIN_DEG = 0.02
 CANDIDATES = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """Row of a place; ``distance_m`` where it is only the nearest one."""
-
-    row: int
-    distance_m: float | None = None
+STREET = "street"
 
 
 def find(asked: Asked, query: AnswerQuery) -> Found:
@@ -42,7 +33,8 @@ def _by_address(atlas: Atlas, text: str) -> Found:
         raise AmbiguousError(text, [described(hit) for hit in hits[:CANDIDATES]])
     if hits:
         hit = hits[0]
-        return Found(row=atlas.rows[hit.place]) if hit.place else by_point(atlas, hit.lat, hit.lon)
+        point = (hit.lat, hit.lon) if hit.kind == STREET else None
+        return Found(row=atlas.rows[hit.place], point=point) if hit.place else by_point(atlas, hit.lat, hit.lon)
     if _is_schematic(atlas):
         raise _needs_boundaries("an address")
     raise QueryError("address-unknown", expected="the name of a place or landmark of this city", found=shown(text),
@@ -65,7 +57,7 @@ def by_point(atlas: Atlas, lat: float, lon: float) -> Found:
     place = atlas.index.locate([lon], [lat])[0]
     if place is None:
         raise _outside("a point inside one of the zones", "a point in none of them")
-    return Found(row=atlas.rows[place])
+    return Found(row=atlas.rows[place], point=(lat, lon))
 
 
 def described(hit: Hit) -> dict[str, object]:

@@ -42,6 +42,9 @@ class AnswerQuery(BaseModel):
     lon: Longitude | None = None
     at: str | None = Field(default=None, max_length=64, description="ISO 8601 with an offset; default: now")
     measure: Name | None = None
+    prior: dict[Name, float] | None = Field(
+        default=None, max_length=8, description="Share of spaces taken by cars that pay nothing, by measure"
+    )
 
     @model_validator(mode="after")
     def _names_one_place(self) -> Self:

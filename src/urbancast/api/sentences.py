@@ -139,6 +139,7 @@ _CLOSED: Text = {
     "es": "{when}, {place}: cerrado; aquí ya no se cuenta.",
     "fr": "{when}, {place} : fermé ; plus de comptage ici.",
 }
+_NEXT: Text = {"en": "Next: {when}.", "es": "Siguiente: {when}.", "fr": "Ensuite : {when}."}
 _SIMULATED: Text = {"en": "Simulated data.", "es": "Datos simulados.", "fr": "Données simulées."}
 
 
@@ -285,6 +286,18 @@ def no_answer(state: str, place: str, at: datetime, now: datetime, grain: str) -
     """Sentence of a place without a forecast: ``no_data`` or ``closed``."""
     template = _CLOSED if state == "closed" else _NO_DATA
     return {lang: template[lang].format(when=when(at, now, grain, lang), place=place) for lang in LANGS}
+
+
+def not_open(
+    closed: Text, place: str, at_and_opens: tuple[datetime, datetime], now: datetime, grain: str
+) -> dict[Lang, str]:
+    """Sentence of a place at an hour for which nothing is promised, with the product's words and the next open hour."""
+    at, opens = at_and_opens
+    return {
+        lang: f"{when(at, now, grain, lang)}, {place}{_COLON[lang]}{closed[lang]}. "
+        f"{_NEXT[lang].format(when=when(opens, now, grain, lang))}"
+        for lang in LANGS
+    }
 
 
 def _grain_words(grain: str, lang: Lang) -> tuple[str, str]:

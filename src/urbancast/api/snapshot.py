@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -38,7 +39,10 @@ class Cache(dict[tuple[Any, ...], Payload]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
-    """Served forecasts of one product. ``tag`` names it: the same lake state has the same tag."""
+    """Served forecasts of one product. ``tag`` names it: the same lake state has the same tag.
+
+    ``is_open``: by column of the axis, whether anything is promised then; None: always.
+    """
 
     tag: str
     origin: datetime
@@ -46,6 +50,7 @@ class Snapshot:
     data_to: datetime | None
     axis: Axis
     grids: Mapping[str, Grid]
+    is_open: np.ndarray[Any, np.dtype[np.bool_]] | None = None
     cache: Cache = field(default_factory=Cache)
 
 
@@ -111,7 +116,21 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
     issued = current["issued_at"].max()
     tag = digest(product.id, row["moved_at"], origin, served, row["versions"])
     data_to = row["data_to"]
-    return Snapshot(tag=tag, origin=origin, issued_at=issued, data_to=data_to, axis=axis, grids=grids)  # type: ignore[arg-type]
+    return Snapshot(
+        tag=tag,
+        origin=origin,
+        issued_at=issued,  # type: ignore[arg-type]
+        data_to=data_to,
+        axis=axis,
+        grids=grids,
+        is_open=_is_open(product, axis),
+    )
+
+
+def _is_open(product: Product, axis: Axis) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    if product.is_open is None:
+        return None
+    return product.is_open(pl.Series("time", axis.times).cast(pl.Datetime("us", "UTC"))).to_numpy()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ import numpy as np
 from urbancast.api import record, sentences
 from urbancast.api.atlas import Atlas
 from urbancast.api.grid import AT, Grid, instant_of, micros
+from urbancast.api.lenses import occupied
 from urbancast.api.payload import listed
 from urbancast.api.snapshot import Snapshot, View
 from urbancast.core.errors import NotReadyError, QueryError
@@ -22,6 +25,7 @@ from urbancast.core.time import floor, iso
 
 SMALL_COUNT = 5.0
 BUSIER, QUIETER = 1.15, 0.87
+NO_PRIOR: Mapping[str, float] = MappingProxyType({})
 _STATES = np.array(["forecast", "no_data", "closed"])
 
 
@@ -34,6 +38,15 @@ class Asked:
     atlas: Atlas
     grid: Grid
     now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Row of a place; ``distance_m`` where it is only the nearest one; ``point``: lat and lon where one was named."""
+
+    row: int
+    distance_m: float | None = None
+    point: tuple[float, float] | None = None
 
 
 def ask(view: View, measure: str | None, wall: datetime) -> Asked:
@@ -85,8 +98,12 @@ def row_of(asked: Asked, place: str) -> int:
     return row
 
 
-def answer(asked: Asked, row: int, col: int, *, distance_m: float | None = None) -> dict[str, Any]:
-    """Return the Answer for one place and interval: number, range, words, record, skill, origin."""
+def answer(asked: Asked, found: Found, col: int, *, prior: Mapping[str, float] = NO_PRIOR) -> dict[str, Any]:
+    """Return the Answer for one place and interval: number, range, words, record, skill, origin.
+
+    ``prior``: see ``Occupancy``; the asker's shares by measure.
+    """
+    row, distance_m = found.row, found.distance_m
     state = _state(asked, row, col)
     grid, axis = asked.grid, asked.snapshot.axis
     values = grid.values[row, col].astype(float)
@@ -112,8 +129,11 @@ def answer(asked: Asked, row: int, col: int, *, distance_m: float | None = None)
     body = _forecast(asked, row, col, kept) if state == "forecast" else _nothing(asked, row, col, state)
     # A range that is not shown has no record to show; the city's stands on the track record.
     shown = kept if state != "forecast" or body["interval_is_shown"] else None
-    tail = _provenance(asked, col)
-    return {**head, **body, "record": shown, "skill": _skill(asked), **tail, "median": _median(state, values, grid)}
+    tail = {**_provenance(asked, col), "median": _median(state, values, grid)}
+    if asked.view.product.occupancy is not None:
+        is_told = state == "forecast"
+        tail["occupancy"] = occupied.told(asked, row, col, point=found.point, prior=prior) if is_told else None
+    return {**head, **body, "record": shown, "skill": _skill(asked), **tail}
 
 
 def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +179,18 @@ def _nothing(asked: Asked, row: int, col: int, state: str) -> dict[str, Any]:
     zone = ZoneInfo(asked.view.product.tz)
     at, now = asked.snapshot.axis.time(col).astimezone(zone), asked.now.astimezone(zone)
     name, grain = asked.atlas.names[row], asked.view.product.grain
+    opens = _opens(asked, col) if state == "closed" else None
     reasons = {
-        "closed": ("this place is closed at that time", "choose another place"),
+        "closed": ("this place is closed at that time", "choose another time" if opens else "choose another place"),
         "no_data": ("no forecast was made for this place at that time", "choose another place or time"),
     }
     reason, action = reasons[state]
-    empty = dict.fromkeys(("mean", "interval", "quantiles", "chance_of_any", "usual", "comparison"))
+    empty: dict[str, Any] = dict.fromkeys(("mean", "interval", "quantiles", "chance_of_any", "usual", "comparison"))
     words = sentences.no_answer(state, name, at, now, grain)
+    if opens is not None and asked.view.product.closed is not None:
+        words = sentences.not_open(asked.view.product.closed, name, (at, opens.astimezone(zone)), now, grain)
+        empty["opens_at"] = iso(opens)
+        empty["closed"] = asked.view.product.closed
     return {"reason": reason, "action": action, **empty, "interval_is_shown": False, "sentence": words}
 
 
@@ -183,7 +208,17 @@ def _state(asked: Asked, row: int, col: int) -> str:
     closed = asked.atlas.closed_from.get(row)
     if closed is not None and int(asked.snapshot.axis.times[col]) >= closed:
         return "closed"
+    if asked.snapshot.is_open is not None and not asked.snapshot.is_open[col]:
+        return "closed"
     return "no_data" if np.isnan(asked.grid.values[row, col, 0]) else "forecast"
+
+
+def _opens(asked: Asked, col: int) -> datetime | None:
+    """Start of the next open interval, where this one is only closed for now."""
+    if asked.snapshot.is_open is None:
+        return None
+    found = np.flatnonzero(asked.snapshot.is_open[col:])
+    return asked.snapshot.axis.time(col + int(found[0])) if len(found) else None
 
 
 def _record(asked: Asked, row: int, hour: int) -> dict[str, Any]:
@@ -271,6 +306,8 @@ def city_map(asked: Asked, col: int) -> dict[str, Any]:
     at = axis.time(col)
     code = np.isnan(values[:, 0]).astype(int)
     code[[row for row, closed in atlas.closed_from.items() if int(axis.times[col]) >= closed]] = 2
+    if asked.snapshot.is_open is not None and not asked.snapshot.is_open[col]:
+        code[:] = 2
     origin = int(grid.origins[col])
     return {
         "product": asked.view.product.id,

@@ -24,9 +24,9 @@ async def answer(request: Request, product: str, query: AnswerQuery, here: Here)
     asked = here.ask(product, query.measure)
     found = locate.find(asked, query)
     col = zone.column(asked, instant(query.at))
-    if found.distance_m is None:
+    if found.distance_m is None and found.point is None and not query.prior:
         return send(request, answer_payload(asked, found.row, col), is_private=True)
-    body = encode(zone.answer(asked, found.row, col, distance_m=found.distance_m))
+    body = encode(zone.answer(asked, found, col, prior=query.prior or {}))
     return send(request, Payload(body, digest(body)), is_private=True)
 
 

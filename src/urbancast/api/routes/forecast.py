@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from urbancast.api.lenses import zone
-from urbancast.api.lenses.zone import Asked
+from urbancast.api.lenses.zone import Asked, Found
 from urbancast.api.payload import Payload, digest, encode, send
+from urbancast.api.problems import shown
 from urbancast.api.schemas import Parameter, parameters, responses, texts
 from urbancast.api.state import instant, of
 from urbancast.core.errors import QueryError
@@ -23,6 +24,12 @@ AT = Parameter(name="at", description="ISO 8601 with an offset; default: now", e
 FROM = Parameter(name="from", description="First time of a series, instead of at", example="2026-11-21T00:00Z")
 TO = Parameter(name="to", description="Time before which a series ends", example="2026-11-22T00:00Z")
 MEASURE = Parameter(name="measure", description="Default: the product's first", example="bicycles", max_length=100)
+PRIOR = Parameter(
+    name="prior",
+    description="Share of spaces taken by cars that pay nothing: measure:share, …; products with occupancy only",
+    example="green:0.6,blue:0.1",
+    max_length=200,
+)
 ANSWER = {
     "product": "bikes",
     "place": {"id": "p1", "name": "Bridge", "part_of": None, "lat": 1.0, "lon": 2.0},
@@ -51,20 +58,37 @@ MAP = {
     "/forecast",
     summary="One place: at a time, or from a time to another",
     responses=responses(ANSWER, 404, 422, 503),
-    openapi_extra=parameters(PRODUCT, PLACE, AT, FROM, TO, MEASURE),
+    openapi_extra=parameters(PRODUCT, PLACE, AT, FROM, TO, MEASURE, PRIOR),
 )
 async def forecast(request: Request) -> Response:
     """Return one Answer; with ``from`` or ``to`` the series of [from, to), past hours as they were forecast then."""
-    given = texts(request, PLACE, AT, FROM, TO, MEASURE)
+    given = texts(request, PLACE, AT, FROM, TO, MEASURE, PRIOR)
     asked = of(request).ask(request.path_params["product"], given["measure"])
     row = zone.row_of(asked, given["place"] or "")
     start, end = given["from"], given["to"]
+    if start is None and end is None and given["prior"]:
+        col = zone.column(asked, instant(given["at"]))
+        body = encode(zone.answer(asked, Found(row=row), col, prior=_prior(given["prior"])))
+        return send(request, Payload(body, digest(body)))
     if start is None and end is None:
         return send(request, answer_payload(asked, row, zone.column(asked, instant(given["at"]))))
     if given["at"] is not None:
         raise QueryError("malformed-query", expected="`at`, or `from` and `to`", found="both", action="drop one")
     body = encode(zone.series(asked, row, instant(start), instant(end)))
     return send(request, Payload(body, digest(body)))
+
+
+def _prior(text: str) -> dict[str, float]:
+    """Shares by measure of ``measure:share,…``."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        measure, _, share = part.partition(":")
+        try:
+            found[measure.strip()] = float(share)
+        except ValueError:
+            raise QueryError("malformed-prior", expected="measure:share, such as green:0.6", found=shown(part),
+                             action="write it so, or leave it out") from None  # fmt: skip
+    return found
 
 
 def answer_payload(asked: Asked, row: int, col: int) -> Payload:
@@ -74,7 +98,7 @@ def answer_payload(asked: Asked, row: int, col: int) -> Payload:
     known = cache.get(key)
     if known is not None:
         return known
-    body = encode(zone.answer(asked, row, col))
+    body = encode(zone.answer(asked, Found(row=row), col))
     return cache.keep(key, Payload(body, digest(body)))
 
 
