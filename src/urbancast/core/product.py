@@ -114,6 +114,24 @@ class Occupancy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stock:
+    """How derived measures become a plan of what each place must hold over ``days``.
+
+    ``starts`` and ``net_outflow``: measures by interval; ``need``, ``peak`` and ``outflow``: measures over the days,
+    derived from them. ``turns``: uses of one vehicle a day unless the asker says otherwise.
+    """
+
+    starts: str
+    net_outflow: str
+    need: str
+    peak: str
+    outflow: str
+    days: int
+    turns: float
+    service_level: float = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
 class Product:
     """The promise: who asks what, where, how far ahead, in which unit. Imports no recipe."""
 
@@ -141,6 +159,7 @@ class Product:
     closed: Text | None = None  # what is said where it is not open
     pairs: Pairs | None = None
     occupancy: Occupancy | None = None
+    stock: Stock | None = None
 
     @property
     def measure(self) -> Measure:
@@ -231,11 +250,12 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A forecaster by the name of its model and its parameters."""
+    """A forecaster by the name of its model and its parameters; ``measures``: only for these (empty: for all)."""
 
     name: str
     model: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

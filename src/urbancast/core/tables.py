@@ -97,19 +97,21 @@ class Covariates(dy.Schema):
 
 
 class Forecasts(dy.Schema):
+    """Only of a signed measure may mean and quantiles lie below zero: `lake.forecasts.add` asks which are."""
+
     product = dy.String(primary_key=True)
     place = dy.String(primary_key=True)
     measure = dy.String(primary_key=True)
     origin = _time(primary_key=True)
     time = _time(primary_key=True)
-    mean = dy.Float64(min=0)
-    q05 = dy.Float64(min=0)
-    q10 = dy.Float64(min=0)
-    q25 = dy.Float64(min=0)
-    q50 = dy.Float64(min=0)
-    q75 = dy.Float64(min=0)
-    q90 = dy.Float64(min=0)
-    q95 = dy.Float64(min=0)
+    mean = dy.Float64()
+    q05 = dy.Float64()
+    q10 = dy.Float64()
+    q25 = dy.Float64()
+    q50 = dy.Float64()
+    q75 = dy.Float64()
+    q90 = dy.Float64()
+    q95 = dy.Float64()
     release = dy.String(primary_key=True)
     run = dy.String()
     issued_at = _time()

@@ -60,9 +60,10 @@ def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Fam
 
 
 def poisson_deviance(value: Array, mean: Array) -> Array:
-    """``2 · (y · log(y / mean) − (y − mean))`` of each row, with mean ≥ 1e-9."""
+    """``2 · (y · log(y / mean) − (y − mean))`` of each row, with mean ≥ 1e-9; zero below zero: no count has it."""
     safe = np.maximum(mean, LEAST_MEAN)
-    return np.asarray(2 * (special.xlogy(value, value / safe) - (value - safe)))
+    count = np.maximum(value, 0)
+    return np.where((value < 0) | (mean < 0), 0.0, 2 * (special.xlogy(count, count / safe) - (count - safe)))
 
 
 def pinball(value: Array, quantiles: Array) -> Array:

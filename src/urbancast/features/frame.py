@@ -45,7 +45,7 @@ def build(panel: Panel, *, features: Sequence[Feature], measure: str, rows: pl.D
     for part, params in chosen:
         if hasattr(part, "add"):
             frame = part.add(frame, panel, params)
-    return frame
+    return frame.with_columns(signed=pl.lit(value=True)) if panel.measure(measure).signed else frame
 
 
 def with_reach(panel: Panel, measure: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from urbancast.core.errors import ContractError
 from urbancast.lake import contract
 from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
@@ -14,13 +16,17 @@ _SET = ["product", "measure", "origin", "release"]
 _TICK = timedelta(microseconds=1)
 
 
-def add(lake: Lake, product: str, frame: pl.DataFrame, *, run: str, issued_at: datetime) -> int:
+def add(
+    lake: Lake, product: str, frame: pl.DataFrame, *, run: str, issued_at: datetime, signed: Collection[str] = ()
+) -> int:
     """Add forecasts (place, measure, origin, time, mean, q05 … q95, release); number of rows written.
 
-    A (measure, origin, release) that is there already stays as it is.
+    A (measure, origin, release) that is there already stays as it is. ContractError for a value below zero of a
+    measure that is not named in ``signed``.
     """
     named = frame.with_columns(product=pl.lit(product), run=pl.lit(run), issued_at=pl.lit(issued_at))
     rows = contract.check("forecasts", named)
+    _require_positive(rows, signed)
     if rows.is_empty():
         return 0
     since, until = rows.select(pl.col("origin").min(), until=pl.col("origin").max() + _TICK).row(0)
@@ -31,6 +37,17 @@ def add(lake: Lake, product: str, frame: pl.DataFrame, *, run: str, issued_at: d
         return new.sort("measure", "origin", "release", "place", "time")
 
     return lake.derive("forecasts", product, unknown, is_checked=True)
+
+
+def _require_positive(rows: pl.DataFrame, signed: Collection[str]) -> None:
+    is_below = (pl.min_horizontal("mean", "q05") < 0) & ~pl.col("measure").is_in(list(signed))
+    below = rows.filter(is_below)
+    if below.height:
+        row = below.row(0, named=True)
+        raise ContractError(
+            f"forecasts.{row['measure']}: expected values of zero or more, found {min(row['mean'], row['q05']):g} at "
+            f"{row['place']!r}; clip them in the model, or mark the measure as signed"
+        )
 
 
 def read(  # noqa: PLR0913 - one argument a way to narrow

@@ -15,6 +15,7 @@ from urbancast.core.product import Candidate
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.models.conformal import Conformal
 from urbancast.models.counts import Family
+from urbancast.models.spread import Spread, is_signed
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -41,7 +42,7 @@ class Fitted:
 
     candidate: Candidate
     point: Point
-    interval: Conformal | Family
+    interval: Conformal | Family | Spread
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,7 +51,7 @@ class Fitted:
         return self.interval if isinstance(self.interval, Family) else None
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Place, origin, time, mean and q05…q95 (ordered, ≥ 0), without rows that the model says nothing about."""
+        """Place, origin, time, mean and q05…q95 (ordered; ≥ 0 unless signed); no row where the model says nothing."""
         keys = frame.select("place", "origin", "time")
         mean, quantiles = self.interval.apply(self.point.predict(frame), frame)
         columns = {name: quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)}
@@ -75,7 +76,7 @@ class Fitted:
     @classmethod
     def of_state(cls, candidate: Candidate, point: Point, state: Mapping[str, Any]) -> Fitted:
         """Rebuild from the JSON part of a dump."""
-        kind = Family if state["interval"]["kind"] == Family.kind else Conformal
+        kind = {each.kind: each for each in (Family, Conformal, Spread)}[state["interval"]["kind"]]
         return cls(candidate, point, kind.of_state(state["interval"]), state["facts"])
 
 
@@ -100,7 +101,7 @@ class Forecaster:
                 f"{held.height}; give a longer history or a shorter calibration"
             )
         first = self.fit_point(early, params, seed)
-        kind = Family if is_sparse(frame) else Conformal
+        kind = Family if is_sparse(frame) else Spread if is_signed(frame) else Conformal
         interval = kind.fit(first.predict(held), held)
         facts = {"rows": frame.height, "calibration_rows": held.height, "seed": seed}
         return Fitted(self.candidate, self.fit_point(frame, params, seed), interval, facts)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from urbancast.core.errors import ContractError
+from urbancast.models.spread import SIGNED
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ColumnPoint:
         if self.column not in frame.columns:
             raise ContractError(f"frame: expected column {self.column!r}, found none; add its feature to the recipe")
         values = frame[self.column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return np.maximum(values * self.factor, 0)
+        return values * self.factor if SIGNED in frame.columns else np.maximum(values * self.factor, 0)
 
     def state(self) -> dict[str, Any]:
         """JSON of the rule."""
