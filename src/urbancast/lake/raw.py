@@ -26,6 +26,8 @@ _EXTENSIONS = {
     "application/parquet": "parquet",
     "application/zip": "zip",
     "application/x-zip-compressed": "zip",
+    "application/vnd.openstreetmap.data+xml": "osm",
+    "application/vnd.openstreetmap.data+pbf": "osm.pbf",
 }
 
 

@@ -35,7 +35,7 @@ class Dataset:
     ``revised(frame, at)``: the rows as the portal showed them at that moment.
     ``issued(window, lead_days)``: Open-Meteo hours as forecast so many days ahead.
     ``start``: first instant there is anything. ``labels``: field name to label, for CSV exports of Explore.
-    ``form``: ``csv``, ``parquet`` or ``geojson`` of a file; ``encoding`` and ``separator`` of a CSV.
+    ``form``: ``csv``, ``parquet`` or ``geojson`` of a file; ``encoding``, ``separator``, ``has_header`` of a CSV.
     """
 
     protocol: Protocol
@@ -52,6 +52,7 @@ class Dataset:
     form: Literal["csv", "parquet", "geojson"] = "csv"
     encoding: str = "utf-8"
     separator: str = ";"
+    has_header: bool = True
 
 
 class Tables:

@@ -44,7 +44,8 @@ def _bytes(dataset: Dataset, frame: pl.DataFrame) -> bytes:
         return store.getvalue()
     if dataset.form == "geojson":
         return _geojson(frame)
-    return frame.write_csv(separator=dataset.separator).encode(dataset.encoding)
+    text = frame.write_csv(separator=dataset.separator, include_header=dataset.has_header)
+    return text.encode(dataset.encoding)
 
 
 def _geojson(frame: pl.DataFrame) -> bytes:

@@ -9,6 +9,8 @@ CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 SHAPEFILE = "application/x-shapefile"  # a zip of .shp, .dbf and perhaps .shx, .prj, .cpg
 ZIP = "application/zip"
+OSM = "application/vnd.openstreetmap.data+xml"
+OSM_PBF = "application/vnd.openstreetmap.data+pbf"
 
 BY_SUFFIX = {
     ".json": JSON,
@@ -19,6 +21,8 @@ BY_SUFFIX = {
     ".parquet": PARQUET,
     ".zip": ZIP,
     ".shp": SHAPEFILE,
+    ".osm": OSM,
+    ".pbf": OSM_PBF,
 }
 _ALIASES = {
     "application/vnd.geo+json": GEOJSON,
@@ -49,6 +53,10 @@ def of(declared: str, name: str, payload: bytes = b"") -> str:
 def sniff(payload: bytes) -> str:
     """Media type by the bytes alone, for raw pages kept without one."""
     start = payload[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if b"OSMHeader" in payload[:64]:
+        return OSM_PBF
+    if start.startswith(b"<") and b"<osm" in start:
+        return OSM
     if payload.startswith(b"PAR1"):
         return PARQUET
     if payload.startswith(b"PK\x03\x04"):

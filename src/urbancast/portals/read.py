@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from urbancast.core.errors import PortalError
 from urbancast.portals import encoding, media, open_meteo, shapes
 from urbancast.portals.errors import LyingError
 from urbancast.portals.fetched import Fetched
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$")
 
 
 def frame(payload: bytes, media_type: str) -> pl.DataFrame:
@@ -66,6 +69,8 @@ def _csv(payload: bytes) -> pl.DataFrame:
     dialect = encoding.dialect_of(text, codec)
     header, _, body = text.partition("\n")
     names = encoding.names_of(header.rstrip("\r"), dialect.header_delimiter)
+    if all(_NUMBER.match(name) for name in names):  # a table without a header: its first line is a row
+        names, body = [f"column_{n}" for n in range(1, len(names) + 1)], text
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"columns named twice: {', '.join(twice)}")
@@ -109,6 +114,11 @@ def _zip(payload: bytes) -> pl.DataFrame:
         return _READERS[inner[0][1]](archive.read(inner[0][0]))
 
 
+def _roads(payload: bytes) -> pl.DataFrame:
+    """One row that holds the bytes: roads are read from them as a whole, by ``geo``."""
+    return pl.DataFrame({"bytes": [payload]}, schema={"bytes": pl.Binary})
+
+
 def _parquet(payload: bytes) -> pl.DataFrame:
     return _typed(pl.read_parquet(io.BytesIO(payload)))
 
@@ -128,4 +138,6 @@ _READERS: dict[str, Callable[[bytes], pl.DataFrame]] = {
     media.PARQUET: _parquet,
     media.SHAPEFILE: _zip,
     media.ZIP: _zip,
+    media.OSM: _roads,
+    media.OSM_PBF: _roads,
 }
