@@ -104,8 +104,12 @@ def _mixed(state: Any) -> Any:
 
 
 def interpolated_pit(value: Array, quantiles: Array, draw: Array) -> Array:
-    """Randomised PIT from quantiles alone: ``F(y − ½) + v · (F(y + ½) − F(y − ½))``, F linear between quantiles."""
-    low, high = interpolated_cdf(value - 0.5, quantiles), interpolated_cdf(value + 0.5, quantiles)
+    """Randomised PIT from quantiles alone: ``F(y − ½) + v · (F(y + ½) − F(y − ½))``, F linear between quantiles.
+
+    Of amounts, which are not all whole numbers, it is ``F(y)``: half a unit is nothing to a count, all to a share.
+    """
+    half = 0.5 if bool((value == np.rint(value)).all()) else 0.0
+    low, high = interpolated_cdf(value - half, quantiles), interpolated_cdf(value + half, quantiles)
     return low + draw * (high - low)
 
 

@@ -12,8 +12,13 @@ import polars as pl
 from urbancast.core.errors import ContractError
 from urbancast.models.seasonal import ColumnPoint, read as _read_column
 
-RULES = ("profile", "profile_scaled", "mean4w", "mean4w_scaled")
-_COLUMNS = {"profile": "profile", "mean4w": "rule_mean4w", "mean4w_scaled": "rule_mean4w_scaled"}
+_COLUMNS = {
+    "profile": "profile",
+    "mean4w": "rule_mean4w",
+    "mean8w": "rule_mean8w",
+    "mean4w_scaled": "rule_mean4w_scaled",
+}
+RULES = (*_COLUMNS, "profile_scaled")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Birmingham's car parks: how full each will be, by the half hour."""
