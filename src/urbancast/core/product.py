@@ -174,12 +174,15 @@ class Layout:
     ``columns`` are the native names that must all be there (``optional`` ones may be);
     ``parse`` turns the native frame into the source's canonical columns. JSON that omits
     null fields is a layout whose nullable columns are ``optional``.
+    ``meanings``: for columns recognised by meaning, our name → the native names that mean it, written in lower
+    case without accents, words joined by ``_``; then ``columns`` and ``optional`` are our names, and ``parse`` gets them.
     """
 
     name: str
     columns: tuple[str, ...]
     parse: Callable[[pl.DataFrame], pl.DataFrame]
     optional: tuple[str, ...] = ()
+    meanings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +305,8 @@ class Recipe:
     ``history``: how far back a first pull goes; ``context``: how much raw before a window ``observe``
     needs to decide about the window's rows. ``train_window``/``calibration``: by target time.
     ``fit_rows``: rows a fit sees at most. ``lead_step``: training leads are multiples of it.
+    ``replay_step``: how far apart a replay's origins are, where truth comes months later and a replay is long;
+    None: the issue step.
     """
 
     product: str
@@ -318,6 +323,7 @@ class Recipe:
     calibration: timedelta
     folds: Folds
     replay: timedelta = timedelta(days=14)
+    replay_step: timedelta | None = None
     fit_rows: int = 2_000_000
     issue_step: timedelta = timedelta(days=1)
     seed: int = 20260101
