@@ -166,6 +166,16 @@ class Product:
         """The first measure: the one shown when none is asked for."""
         return self.measures[0]
 
+    @property
+    def shape_kind(self) -> PlaceKind:
+        """Kind of what the table ``places`` holds: of a product of pairs its zones, else the places themselves."""
+        return PlaceKind.ZONE if self.place_kind is PlaceKind.PAIR else self.place_kind
+
+    @property
+    def modelled(self) -> tuple[Measure, ...]:
+        """Measures that releases forecast; the others are derived from them."""
+        return tuple(measure for measure in self.measures if measure.derived_from is None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:

@@ -66,7 +66,7 @@ def read(path: Path) -> pl.DataFrame:
 def schematic(product: Product) -> pl.DataFrame:
     """Places table (without product and run) of a product's folder: power cells for zones, points for sites."""
     facts = read(product.folder / "places.csv")
-    if product.place_kind is PlaceKind.ZONE:
+    if product.shape_kind is PlaceKind.ZONE:
         area = facts["area_km2"].fill_null(0.0).to_list()
         shapes: list[Any] = list(
             power_cells(facts["lat"].to_list(), facts["lon"].to_list(), area, outline.read(product.folder))
@@ -76,9 +76,9 @@ def schematic(product: Product) -> pl.DataFrame:
     extra = [name for name in facts.columns if name not in FACTS]
     attributes = [_json(row) for row in facts.select(extra).iter_rows(named=True)] if extra else ["{}"] * facts.height
     return facts.with_columns(
-        kind=pl.lit(str(product.place_kind)),
+        kind=pl.lit(str(product.shape_kind)),
         geometry=pl.Series(shapely.to_wkb(shapes).tolist(), dtype=pl.Binary),
-        is_schematic=pl.lit(product.place_kind is PlaceKind.ZONE),
+        is_schematic=pl.lit(product.shape_kind is PlaceKind.ZONE),
         attributes=pl.Series(attributes, dtype=pl.String),
         valid_from=pl.lit(ALWAYS, dtype=UTC_US),
         valid_to=pl.lit(None, dtype=UTC_US),
