@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -17,6 +14,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from urbancast.core.errors import ContractError
+from urbancast.geo import packed
 from urbancast.geo.metric import EARTH_RADIUS_M, Floats
 
 Ints = NDArray[np.int64]
@@ -69,32 +67,14 @@ class Network:
     def dump(self) -> bytes:
         """Bytes that ``load`` reads: a zip of arrays, the same for the same network."""
         head = {"format": _FORMAT, "names": list(self.names), "counts": dict(self.counts)}
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=5) as folder:
-            folder.writestr(zipfile.ZipInfo("head.json"), json.dumps(head, sort_keys=True), zipfile.ZIP_DEFLATED)
-            for name, values in arrays.items():
-                one = io.BytesIO()
-                np.lib.format.write_array(one, np.ascontiguousarray(values), allow_pickle=False)
-                folder.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue(), zipfile.ZIP_DEFLATED)
-        return packed.getvalue()
+        return packed.pack(head, {name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
-    def load(cls, packed: bytes) -> Network:
+    def load(cls, dumped: bytes) -> Network:
         """Network of ``dump``; nothing is unpickled."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(packed)) as folder:
-                head = json.loads(folder.read("head.json"))
-                if head["format"] != _FORMAT:
-                    raise ContractError(
-                        f"network: expected format {_FORMAT}, found {head['format']!r}; pull the roads again"
-                    )
-                arrays = {
-                    name: np.lib.format.read_array(io.BytesIO(folder.read(f"{name}.npy")), allow_pickle=False)
-                    for name in _ARRAYS
-                }
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise ContractError(f"network: expected what dump wrote, found {error}; pull the roads again") from error
+        head, arrays = packed.unpack(dumped, _ARRAYS, kind="network")
+        if head.get("format") != _FORMAT:
+            raise ContractError(f"network: expected format {_FORMAT}, found {head.get('format')}; pull the roads again")
         return cls(names=tuple(head["names"]), counts=head["counts"], **arrays)
 
     @property
