@@ -16,9 +16,11 @@ from urbancast.evaluation import folds, metrics
 from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
+from urbancast.features.rows import places_at
+from urbancast.geo import bands
 from urbancast.models import Fitted, make
 
-__all__ = ["Backtest", "Plan", "fit", "fit_all", "forecast", "forecasts", "run", "scored"]
+__all__ = ["Backtest", "Plan", "fit", "fit_all", "forecast", "forecasts", "run", "scored", "with_band"]
 
 CHUNK_ROWS = 1_000_000
 KEPT = (
@@ -72,7 +74,7 @@ def forecasts(
     panel: Panel, plan: Plan, measure: str, fitted: dict[str, Fitted], origins: Sequence[datetime]
 ) -> pl.DataFrame:
     """Forecasts of several fitted candidates at several origins, with candidate, lead_h and reach_h."""
-    rows = pl.concat([frames.forecast_rows(panel, origin, plan.horizon) for origin in origins])
+    rows = pl.concat([frames.forecast_rows(panel, origin, plan.horizon, measure=measure) for origin in origins])
     frame = frames.build(panel, features=plan.features, measure=measure, rows=rows)
     beside = frame.select("place", "origin", "time", "lead_h", "reach_h")
     parts = []
@@ -102,7 +104,7 @@ def run(  # noqa: PLR0913 - the one loop: what, with whom, when, how much is kep
     said, lost = [], []
     for cut, origins in served.items():
         fitted = fit_all(panel, plan, measure, candidates, cut)
-        for part in _chunks(panel, plan, origins):
+        for part in _chunks(panel, plan, measure, origins):
             rows = forecasts(panel, plan, measure, fitted, part).with_columns(cut=pl.lit(cut, dtype=UTC_US))
             said.append(rows if keeps_forecasts else rows.clear())
             lost.append(scored(panel, plan, measure, rows, fitted=fitted).select(KEPT))
@@ -112,12 +114,22 @@ def run(  # noqa: PLR0913 - the one loop: what, with whom, when, how much is kep
 def scored(panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]) -> pl.DataFrame:
     """Losses of ``forecasts`` rows against the newest known values, with the count family of each candidate."""
     start, end = rows["time"].min(), rows["time"].max()
-    truth = panel.truth(measure, start=start, end=end + timedelta(microseconds=1))  # type: ignore[arg-type,operator]
+    until = end + timedelta(microseconds=1)  # type: ignore[operator]
+    truth = with_band(panel, measure, panel.truth(measure, start=start, end=until))  # type: ignore[arg-type]
     parts = []
     for (name,), part in rows.group_by("candidate", maintain_order=True):
         one = fitted.get(str(name))
         parts.append(metrics.losses(part, truth, tz=panel.tz, family=one.family if one else None))
     return pl.concat(parts)
+
+
+def with_band(panel: Panel, measure: str, truth: pl.DataFrame) -> pl.DataFrame:
+    """Truth of draws with the band that speaks for a pair where it is not forecast itself; other truth as it is."""
+    if not panel.measure(measure).draws or panel.pairs is None:
+        return truth
+    ids = truth["place"].unique().sort().to_list()
+    named = bands.facts(ids, panel.places, panel.pairs).select("place", "band")
+    return truth.join(named, on="place", how="left", maintain_order="left")
 
 
 def _served(cuts: Sequence[datetime], plan: Plan, until: datetime | None) -> dict[datetime, list[datetime]]:
@@ -127,8 +139,10 @@ def _served(cuts: Sequence[datetime], plan: Plan, until: datetime | None) -> dic
     return {cut: folds.origins(cut, end, plan.issue_step) for cut, end in zip(ordered, ends, strict=True)}
 
 
-def _chunks(panel: Panel, plan: Plan, origins: Sequence[datetime]) -> list[Sequence[datetime]]:
+def _chunks(panel: Panel, plan: Plan, measure: str, origins: Sequence[datetime]) -> list[Sequence[datetime]]:
     """Origins in parts whose rows fit comfortably in memory."""
-    each = max(1, len(panel.place_ids()) * (plan.horizon // panel.grain))
+    has_draws = panel.measure(measure).draws and len(origins) > 0
+    places = places_at(panel, measure, origins[-1]) if has_draws else panel.place_ids()
+    each = max(1, len(places) * (plan.horizon // panel.grain))
     size = max(1, CHUNK_ROWS // each)
     return [origins[i : i + size] for i in range(0, len(origins), size)]

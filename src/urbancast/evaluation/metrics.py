@@ -16,7 +16,7 @@ from urbancast.core.time import local_hour_of_week
 from urbancast.models.counts import Family
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-KEY = ("place", "measure", "origin", "time")
+KEY = ("place", "measure", "origin", "time", "draw")
 LOSSES = ("absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80", "hits_80", "plain_hits_80")
 BASELINES = ("absolute_error", "squared_error", "deviance", "pinball", "crps")
 REACH_EDGES_H = (6, 24, 48, 72, 96, 168, 336, 720, 2160, 4320)
@@ -26,11 +26,12 @@ LEAST_MEAN = 1e-9
 def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
     """One row per forecast whose value is known (truth: place, time, value): losses, reach band, local day and hour.
 
+    Truth with ``draw`` has a row a draw, each scored; with ``band``, a draw whose place was not forecast at an origin
+    is scored against its band. ``draw`` is 0 without.
     ``hits_80`` is the randomised PIT inside [0.1, 0.9]: exact with a count ``family``, else through the
     piecewise-linear CDF of the quantiles at value ± 0.5. ``reach_h`` is taken from the forecasts, else the lead.
     """
-    known = truth.select("place", "time", "value").drop_nulls("value")
-    rows = forecasts.join(known, on=["place", "time"], how="inner", maintain_order="left")
+    rows = _beside_truth(forecasts, truth.drop_nulls("value"))
     lead = (pl.col("time") - pl.col("origin")).dt.total_seconds() / 3600
     rows = rows.with_columns(lead_h=lead) if "lead_h" not in rows.columns else rows
     rows = rows.with_columns(reach_h=pl.col("lead_h")) if "reach_h" not in rows.columns else rows
@@ -59,6 +60,20 @@ def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Fam
     )
 
 
+def _beside_truth(forecasts: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Forecasts with value and draw, in their order; draws of places not forecast beside the forecast of their band."""
+    if "draw" not in truth.columns:
+        known = truth.select("place", "time", "value", draw=pl.lit(0, pl.Int64))
+        return forecasts.join(known, on=["place", "time"], how="inner", maintain_order="left")
+    own = forecasts.join(truth.select("place", "time", "value", "draw"), on=["place", "time"], maintain_order="left")
+    if "band" not in truth.columns:
+        return own
+    spoken = truth.select(pl.col("band").alias("place"), "time", "value", "draw", _pair="place")
+    through = forecasts.join(spoken, on=["place", "time"], maintain_order="left")
+    forecast = forecasts.select("origin", _pair="place").unique()
+    return pl.concat([own, through.join(forecast, on=["origin", "_pair"], how="anti").drop("_pair")])
+
+
 def poisson_deviance(value: Array, mean: Array) -> Array:
     """``2 · (y · log(y / mean) − (y − mean))`` of each row, with mean ≥ 1e-9; zero below zero: no count has it."""
     safe = np.maximum(mean, LEAST_MEAN)
@@ -83,7 +98,7 @@ def crps(value: Array, quantiles: Array) -> Array:
 def pit_draws(rows: pl.DataFrame) -> Array:
     """Uniform draw of each row, the same in every run: a hash of place, measure, origin and time."""
     state = np.zeros(rows.height, dtype=np.uint64)
-    for name in KEY:
+    for name in KEY[:4]:
         if name not in rows.columns:
             continue
         if rows.schema[name] == pl.String:
@@ -141,7 +156,7 @@ def ledger(
 ) -> pl.DataFrame:
     """Additive sums with the columns of ``Scores`` (but product, release, kind, run) from ``losses``.
 
-    ``baseline``: losses of the served baseline, joined on (place, measure, origin, time); only rows that both
+    ``baseline``: losses of the served baseline, joined on ``KEY``; only rows that both
     have are summed. None: the rows are their own baseline. ``by``: further columns to keep apart.
     ``is_city``: all places together, as place ``""``.
     """

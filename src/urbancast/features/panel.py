@@ -63,8 +63,14 @@ class Panel:
         return ids.sort("place")["place"].to_list()
 
     def truth(self, measure: str, *, start: datetime, end: datetime, at: datetime | None = None) -> pl.DataFrame:
-        """Place, time, value of [start, end) as known at ``at`` (None: newest); zeros of sparse measures included."""
+        """Place, time, value of [start, end) as known at ``at`` (None: newest); zeros of sparse measures included.
+
+        Of a measure with draws also ``draw``, one row each.
+        """
         newest = newest_versions(self.observations, start=start, end=end, at=at)
+        if self.measure(measure).draws:
+            draws = newest.filter(pl.col("measure") == measure).drop_nulls("value")
+            return draws.select("place", "time", "draw", "value").sort("place", "time", "draw")
         values = newest.filter(pl.col("measure") == measure).select("place", "time", "value")
         if not self.measure(measure).sparse:
             return values.drop_nulls("value").sort("place", "time")

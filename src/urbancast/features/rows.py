@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import polars as pl
 
 from urbancast.core.product import COVERED
 from urbancast.core.time import UTC_US, as_utc
+from urbancast.features.draws import Draws
 from urbancast.features.panel import Panel, grid_times, newest_versions
 from urbancast.features.plan import Plan
 
@@ -25,8 +26,11 @@ _ROWS: dict[str, Any] = {
 }
 
 
-def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta) -> pl.DataFrame:
-    """Every place × every open interval that starts in [origin, origin + horizon)."""
+def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta, *, measure: str | None = None) -> pl.DataFrame:
+    """Every place × every open interval that starts in [origin, origin + horizon).
+
+    Of a ``measure`` with draws, places are those known at the origin: pairs with enough draws, and all bands.
+    """
     origin = as_utc(origin)
     start = origin
     if panel.grain < timedelta(days=1):
@@ -35,9 +39,18 @@ def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta) -> pl.Data
     times = grid_times(start, origin + horizon, grain=panel.grain, tz=panel.tz)
     if panel.is_open is not None:
         times = times.filter(panel.is_open(times))
-    places = pl.DataFrame({"place": panel.place_ids()}, schema={"place": pl.String})
+    has_draws = measure is not None and panel.measure(measure).draws
+    ids = places_at(panel, measure, origin) if has_draws and measure else panel.place_ids()
+    places = pl.DataFrame({"place": ids}, schema={"place": pl.String})
     rows = places.join(times.to_frame(), how="cross")
     return rows.select("place", pl.lit(origin, dtype=UTC_US).alias("origin"), "time")
+
+
+def places_at(panel: Panel, measure: str, origin: datetime) -> list[str]:
+    """Places of a measure with draws as known at the origin: pairs with enough draws in the year before, all bands."""
+    history = Draws(panel, measure)
+    origin_us = np.array([_us(as_utc(origin) - _EPOCH)])
+    return history.places(next(history.at(origin_us)))
 
 
 def training_rows(panel: Panel, cut: datetime, plan: Plan, *, measure: str) -> pl.DataFrame:
@@ -60,6 +73,8 @@ def training_rows(panel: Panel, cut: datetime, plan: Plan, *, measure: str) -> p
         share = np.sort(rng.choice(targets.height, plan.fit_rows, replace=False))
         targets = targets[share]
     rows = _with_origins(targets, cut, plan, is_sparse=is_sparse, rng=rng)
+    if panel.measure(measure).draws:
+        rows = _as_served(panel, measure, rows)
     rows = rows.filter(pl.col("origin") >= _first_useful(panel, measure, cut, is_sparse=is_sparse))
     calibration = pl.col("time") >= cut - plan.calibration
     return rows.with_columns(is_calibration=calibration).sort("origin", "place", "time")
@@ -108,11 +123,29 @@ def _sparse_targets(panel: Panel, cut: datetime, plan: Plan, measure: str, rng: 
     return pl.concat(both).sort("place", "time")
 
 
+def _as_served(panel: Panel, measure: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the place that would have been forecast at their origin: the pair, or the band that speaks for it."""
+    history = Draws(panel, measure)
+    origins, inverse = np.unique(rows["origin"].dt.epoch("us").to_numpy(), return_inverse=True)
+    code = history.numbered(rows["place"])
+    is_place = np.zeros(rows.height, dtype=bool)
+    order = np.argsort(inverse, kind="stable")
+    parts = np.split(order, np.searchsorted(inverse[order], np.arange(1, len(origins))))
+    for known, where in zip(history.at(origins), parts, strict=True):
+        is_place[where] = known.is_place[code[where]]
+    band = pl.Series(history.facts["band"].to_numpy()[code], dtype=pl.String)
+    return rows.with_columns(place=pl.when(pl.Series(is_place)).then("place").otherwise(band))
+
+
 _ONE = pl.lit(1.0, pl.Float32)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _first_useful(panel: Panel, measure: str, cut: datetime, *, is_sparse: bool) -> datetime:
     names = [measure, COVERED] if is_sparse else [measure]
+    if panel.measure(measure).draws:  # what little is known of a pair stands beside it: the first day serves
+        first = panel.observations.filter(pl.col("measure") == measure)["available_at"].min()
+        return first if isinstance(first, datetime) else cut
     seen = panel.observations.filter(pl.col("measure").is_in(names) & (pl.col("available_at") <= cut))
     ends: list[datetime] = (
         seen.select(pl.col("available_at").min().append(pl.col("available_at").max())).to_series().to_list()

@@ -24,15 +24,19 @@ from urbancast.registry import release as registry, tracking
 from urbancast.registry.release import Release
 
 FLOW = "train"
-RULE_FEATURES = frozenset({"profile", "rolling", "rules", "rate"})
+RULE_FEATURES = frozenset({"profile", "rolling", "rules", "rate", "pair"})
 
 
 def baselines(job: Job) -> dict[str, Release]:
     """Release 0 of every measure, the recipe's baseline, and its other simple rules in its shadow, as known now."""
     training = Training(job, job.now, job.run_id(FLOW, "rules"))
-    names = {rule.name: 0 if rule.name == job.recipe.baseline else -1 for rule in job.recipe.rules}
-    made = {measure.id: training.freeze(measure.id, names) for measure in job.product.measures}
+    made = {measure.id: training.freeze(measure.id, _numbers(job, measure.id)) for measure in job.product.modelled}
     return {measure: found[job.recipe.baseline][0] for measure, found in made.items()}
+
+
+def _numbers(job: Job, measure: str) -> dict[str, int]:
+    rules = [rule.name for rule in candidates(job.recipe, measure) if rule in job.recipe.rules]
+    return {name: 0 if name == job.recipe.baseline else -1 for name in rules}
 
 
 def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
@@ -54,7 +58,7 @@ def as_of(job: Job, releases: Sequence[Release], cut: datetime, run_id: str) -> 
     """The same candidates as ``releases``, trained on what was known at ``cut``."""
     training = Training(job, cut, run_id)
     made: list[tuple[Release, Fitted]] = []
-    for measure in job.product.measures:
+    for measure in job.product.modelled:
         own = {r.candidate: r.number for r in releases if r.measure == measure.id}
         rules = {name: number for name, number in own.items() if number <= 0}
         rest = {name: number for name, number in own.items() if number > 0}
@@ -96,7 +100,7 @@ class Training:
     ) -> dict[str, tuple[Release, Fitted]]:
         """Fit candidates (name → number) on one frame and freeze each as a release; by name."""
         job = self.job
-        chosen = [candidate for candidate in candidates(job.recipe) if candidate.name in numbers]
+        chosen = [candidate for candidate in candidates(job.recipe, measure) if candidate.name in numbers]
         with step(job, self.run_id, FLOW, f"{measure}: {', '.join(numbers)}") as told:
             is_simple = all(candidate in job.recipe.rules for candidate in chosen)
             plan = _plan_of_rules(self.plan) if is_simple else self.plan

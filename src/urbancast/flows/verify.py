@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from urbancast.core.product import Window
+from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.core.time import local_day, local_midnight
+from urbancast.evaluation import backtest
 from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
-from urbancast.flows import forecast, panel as panels
+from urbancast.flows import derive, forecast, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import forecasts, scores
 from urbancast.monitoring import verify
@@ -49,9 +51,14 @@ def _windows(job: Job, start: datetime) -> Iterator[Window]:
 
 
 def _scored(job: Job, known: Panel, measure: str, window: Window, run_id: str) -> pl.DataFrame:
-    losses = _losses(job, known, measure, window)
+    one = derive.of(job, measure)
+    losses = derive.losses(job, known, one, window) if one else _losses(job, known, measure, window)
     if losses.height:
         _keep(job, losses, run_id)
+        if one:
+            served = forecast.serving_releases(job)[one.parts[0]].candidate
+            derive.keep_costs(job, known, one, losses, served=served, run_id=run_id)
+            losses = losses.drop(QUANTILE_COLUMNS)
     return losses.with_columns(pl.col(pl.Float64).cast(pl.Float32)) if losses.height else losses
 
 
@@ -59,7 +66,7 @@ def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFram
     issued = forecasts.read(job.lake, job.product.id, since=window.start, until=window.end, measure=measure)
     if issued.is_empty():
         return pl.DataFrame()
-    truth = known.truth(measure, start=window.start, end=window.end)
+    truth = backtest.with_band(known, measure, known.truth(measure, start=window.start, end=window.end))
     reach = frames.with_reach(known, measure, issued.select("place", "origin", "time").unique(maintain_order=True))
     releases = {release.name: release for release in registry.every(job.lake, job.product.id)}
     parts = []

@@ -15,6 +15,7 @@ from urbancast.core.product import Candidate
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.models.conformal import Conformal
 from urbancast.models.counts import Family
+from urbancast.models.ratios import SPREAD, Ratios, is_duration
 from urbancast.models.spread import Spread, is_signed
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -42,7 +43,7 @@ class Fitted:
 
     candidate: Candidate
     point: Point
-    interval: Conformal | Family | Spread
+    interval: Conformal | Family | Spread | Ratios
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,6 +54,7 @@ class Fitted:
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Place, origin, time, mean and q05…q95 (ordered; ≥ 0 unless signed); no row where the model says nothing."""
         keys = frame.select("place", "origin", "time")
+        frame = _with_spread(self.point, frame)
         mean, quantiles = self.interval.apply(self.point.predict(frame), frame)
         columns = {name: quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)}
         out = keys.with_columns(mean=pl.Series(mean), **{name: pl.Series(q) for name, q in columns.items()})
@@ -76,7 +78,7 @@ class Fitted:
     @classmethod
     def of_state(cls, candidate: Candidate, point: Point, state: Mapping[str, Any]) -> Fitted:
         """Rebuild from the JSON part of a dump."""
-        kind = {each.kind: each for each in (Family, Conformal, Spread)}[state["interval"]["kind"]]
+        kind = {each.kind: each for each in (Family, Conformal, Spread, Ratios)}[state["interval"]["kind"]]
         return cls(candidate, point, kind.of_state(state["interval"]), state["facts"])
 
 
@@ -101,10 +103,24 @@ class Forecaster:
                 f"{held.height}; give a longer history or a shorter calibration"
             )
         first = self.fit_point(early, params, seed)
-        kind = Family if is_sparse(frame) else Spread if is_signed(frame) else Conformal
-        interval = kind.fit(first.predict(held), held)
+        held = _with_spread(first, held)
+        interval = _kind(frame).fit(first.predict(held), held)
         facts = {"rows": frame.height, "calibration_rows": held.height, "seed": seed}
         return Fitted(self.candidate, self.fit_point(frame, params, seed), interval, facts)
+
+
+def _kind(frame: pl.DataFrame) -> type[Conformal | Family | Spread | Ratios]:
+    if is_sparse(frame):
+        return Family
+    if is_duration(frame):
+        return Ratios
+    return Spread if is_signed(frame) else Conformal
+
+
+def _with_spread(point: Point, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with what the point model itself says of how far it may be off, where it does."""
+    said = getattr(point, "spread", None)
+    return frame.with_columns(pl.Series(SPREAD, said(frame))) if said else frame
 
 
 def is_sparse(frame: pl.DataFrame) -> bool:
