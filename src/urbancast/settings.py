@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     basemap: str = ""  # URL of a PMTiles file; none by default
     portal_hosts: str = ""  # further hosts the portals may ask, separated by commas
     socrata_token: str = ""  # app token of Socrata portals; none by default
+    router: str = ""  # URL of a Valhalla that finds routes; none: the built-in one
+    geocoder: str = ""  # URL of a Photon that finds addresses, which it is then told; none: the gazetteer alone
     poll_seconds: float = 1.0  # how often the API looks at `serving`
     log_level: str = "INFO"
     with_parent: bool = False  # the API ends when the process that started it does

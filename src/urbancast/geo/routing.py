@@ -77,7 +77,8 @@ class BuiltIn:
     def route(self, start: Point, end: Point, *, depart_local: datetime, count: int = 3) -> list[Path]:
         """Paths, quickest first: see ``Router``."""
         spots = self.snapper.snap(*start), self.snapper.snap(*end)
-        check_apart(spots)
+        check_apart(start, end)
+        check_apart(*((spot.lon, spot.lat) for spot in spots))
         weight_s = self.network.seconds.reshape(-1, self.network.links)[timing.slot(depart_local)].astype(np.float64)
         ways = Quest(graph=self._graph, start=spots[0], end=spots[1], weight_s=weight_s).ways(max(1, count))
         if not ways:
@@ -104,14 +105,13 @@ class BuiltIn:
         )  # fmt: skip
 
 
-def check_apart(spots: tuple[Snap, Snap]) -> None:
-    """Refuse ends that are one on the roads."""
-    a, b = spots
-    gap = float(distance_m(a.lon, a.lat, to_lon=b.lon, to_lat=b.lat))
+def check_apart(start: Point, end: Point) -> None:
+    """Refuse ends that are one spot."""
+    gap = float(distance_m(*start, to_lon=end[0], to_lat=end[1]))
     if gap < SAME_M:
         raise QueryError(
             "same-ends",
-            expected=f"two ends at least {SAME_M:.0f} m apart on the road",
+            expected=f"two ends at least {SAME_M:.0f} m apart",
             found=f"{gap:.0f} m between them",
             action="choose another start or destination",
         )

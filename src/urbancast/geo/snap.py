@@ -53,17 +53,20 @@ class Snapper:
         share[row] = self._share(link[row], points[at[first]])
         return link, share, away
 
+    def within(self, lon: ArrayLike, lat: ArrayLike, *, limit_m: float) -> tuple[Ints, Ints, Floats, Floats]:
+        """Every link within ``limit_m`` of each point: row of the point, link, share along it, metres to it."""
+        x, y = np.atleast_1d(np.asarray(lon, dtype=np.float64)), np.atleast_1d(np.asarray(lat, dtype=np.float64))
+        points = as_points(self._plane.to_metres(x, y))
+        at, found = self._tree.query(points, predicate="dwithin", distance=limit_m)
+        away = np.asarray(shapely.distance(points[at], self._lines[found]), dtype=np.float64)
+        return at, found, self._share(found, points[at]), away
+
     def snap(self, lon: float, lat: float, *, limit_m: float = LIMIT_M) -> Snap:
         """The spot nearest to a point; ``no-road-data`` where none is within ``limit_m``."""
         point = as_points(self._plane.to_metres(np.array([lon]), np.array([lat])))[0]
         found, gap = self._tree.query_nearest(point, max_distance=limit_m, return_distance=True)
         if not len(found):
-            raise QueryError(
-                "no-road-data",
-                expected=f"a point within {limit_m:.0f} m of a road we know",
-                found="none that near",
-                action="choose a point nearer to a street on the map",
-            )
+            raise no_road_data(limit_m)
         near = np.asarray(self._tree.query(point, predicate="dwithin", distance=float(gap[0]) + _SIDE_BY_SIDE_M))
         away = shapely.distance(self._lines[near], point)
         near = near[np.lexsort((near, np.round(away, 3)))][:_MOST_LINKS].astype(np.int64)
@@ -75,3 +78,13 @@ class Snapper:
     def _share(self, link: Ints, points: Any) -> Floats:
         found = shapely.line_locate_point(self._lines[link], points, normalized=True)
         return np.clip(np.asarray(found, dtype=np.float64), 0.0, 1.0)
+
+
+def no_road_data(limit_m: float) -> QueryError:
+    """Error of an end too far from any road."""
+    return QueryError(
+        "no-road-data",
+        expected=f"a point within {limit_m:.0f} m of a road we know",
+        found="none that near",
+        action="choose a point nearer to a street on the map",
+    )
