@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 import shapely
 
+from urbancast.geo.network import DAY_TYPES, Network
+
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
@@ -71,3 +73,63 @@ def truth():
         return [[*names, None][k] for k in found]
 
     return locate
+
+
+@pytest.fixture(scope="session")
+def town():
+    """Make a network from a seed: a bent grid of streets about 100 m long, some one-way, some double, noisy times."""
+
+    def make(seed, *, side=6):
+        random = np.random.default_rng(seed)
+        at = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)
+        place = np.array([-73.98, 40.75]) + 1e-3 * (at + random.uniform(-0.25, 0.25, at.shape))
+        nodes = pl.DataFrame({"node": np.arange(side**2), "lon": place[:, 0], "lat": place[:, 1]})
+        pairs = [(a, b) for a in range(side**2) for b in (a + 1, a + side) if b < side**2 and (b - a > 1 or b % side)]
+        ways = [(a, b) for a, b in pairs if random.random() > 0.1]
+        ways += [(b, a) for a, b in pairs if random.random() > 0.3]
+        ways += [ways[k] for k in random.integers(0, len(ways), 4)]
+        bends = [(place[a] + place[b]) / 2 + random.normal(0, 1e-4, 2) for a, b in ways]
+        lines = shapely.linestrings([[place[a], bend, place[b]] for (a, b), bend in zip(ways, bends, strict=True)])
+        edges = pl.DataFrame(
+            {
+                "link": np.arange(len(ways)),
+                "from_node": [a for a, _ in ways],
+                "to_node": [b for _, b in ways],
+                "name": [f"Street {k % 7}" for k in range(len(ways))],
+                "shape": [shapely.to_wkb(line) for line in lines],
+            }
+        )
+        slots = [(day, hour) for day in DAY_TYPES for hour in range(24)]
+        times = pl.concat(
+            [
+                edges.select(
+                    "link",
+                    seconds=pl.Series(random.uniform(5, 60, len(ways))),
+                    day_type=pl.lit(day),
+                    hour=pl.lit(hour),
+                )
+                for day, hour in slots
+            ]
+        )
+        return Network.of_tables(nodes, edges, times)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def manhattan():
+    """Read the real road graph, or skip with its name."""
+    folder = SHARED / "data" / "network"
+    if not folder.exists():
+        pytest.skip("shared/data/network is absent")
+    nodes = pl.read_csv(folder / "manhattan_points.csv", has_header=False, new_columns=["node", "lat", "lon"])
+    edges = pl.read_csv(folder / "manhattan_edges.csv", has_header=False, new_columns=["link", "from_node", "to_node"])
+    hours = [str(hour) for hour in range(24)]
+    files = zip(("week", "sat", "sun"), DAY_TYPES, strict=True)
+    times = [
+        pl.read_csv(folder / f"manhattan_{name}.csv", has_header=False, new_columns=["link", *hours])
+        .unpivot(index="link", variable_name="hour", value_name="seconds")
+        .with_columns(pl.col("hour").cast(pl.Int64), day_type=pl.lit(day))
+        for name, day in files
+    ]
+    return Network.of_tables(nodes, edges, pl.concat(times))

@@ -129,10 +129,9 @@ def _line(trip: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
         if len(xy) < 2:
             raise no_path()
         along = np.cumsum(Network.steps_m(xy[:, 0], xy[:, 1]))
-        moves = [(int(m["begin_shape_index"]), float(m["time"])) for m in leg["maneuvers"]]
-        rows, spent = np.array([row for row, _ in moves]), np.array([seconds for _, seconds in moves])
-        at = np.append(along[rows[:-1]], along[-1]) if len(rows) > 1 else along[[0, -1]]
-        clock = np.concatenate([[0.0], np.cumsum(spent)])[: len(at)]
+        ends = np.array([int(move["end_shape_index"]) for move in leg["maneuvers"]])
+        at = np.concatenate([[0.0], along[ends]])
+        clock = np.concatenate([[0.0], np.cumsum([float(move["time"]) for move in leg["maneuvers"]])])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise PortalError(f"valhalla: expected a leg with shape and times, found {type(error).__name__}; "
                           "check the engine's version") from None  # fmt: skip
