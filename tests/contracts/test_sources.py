@@ -125,6 +125,9 @@ def test_windows_of_the_sample_hold_the_same_rows_however_they_are_cut(
         whole = dataset["rows"](Window(start=cuts[0], end=cuts[-1]))
         parts = [dataset["rows"](Window(start=a, end=b)) for a, b in pairwise(cuts)]
         assert whole.height > 0
+        if dataset["protocol"] == "file" and dataset.get("time") is None:  # a table without time is whole each time
+            assert all(part.equals(whole) for part in parts)
+            continue
         assert sorted(whole.write_ndjson().splitlines()) == sorted(pl.concat(parts).write_ndjson().splitlines())
         again = city_datasets(city)[dataset["id"]]["rows"](Window(start=cuts[0], end=cuts[-1]))
         assert_frame_equal(whole, again)

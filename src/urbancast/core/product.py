@@ -303,6 +303,8 @@ Observe = Callable[[Mapping[str, Any], ObserveContext], Observed]
 # Places (places-table columns) and canonical frames of the ``facts`` sources → places with ``attributes`` (JSON),
 # one row a place and vintage (``valid_from``, ``valid_to``).
 Attributes = Callable[[pl.DataFrame, Mapping[str, pl.DataFrame]], pl.DataFrame]
+# Raw frames by source → events where they happened (lat, lon, time, available_at), one row each: shares of roads.
+Events = Callable[[Mapping[str, pl.DataFrame]], pl.DataFrame]
 Sample = Callable[..., pl.DataFrame]
 
 
@@ -338,6 +340,7 @@ class Recipe:
     issue_step: timedelta = timedelta(days=1)
     seed: int = 20260101
     attributes: Attributes | None = None
+    events: Events | None = None
     derived: tuple[Derived, ...] = ()
 
 

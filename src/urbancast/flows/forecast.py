@@ -10,7 +10,7 @@ from urbancast.core.errors import NotReadyError
 from urbancast.evaluation import backtest
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import panel as panels
+from urbancast.flows import network, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import forecasts, observations, serving
 from urbancast.models import Fitted
@@ -91,7 +91,7 @@ def serve(job: Job, served: Mapping[str, Release], *, origin: datetime | None, r
     row: dict[str, Any] = {
         "origin": origin,
         "releases": {measure: release.name for measure, release in served.items()},
-        "versions": {table: job.lake.version(table) for table in FOLLOWED},
+        "versions": {table: job.lake.version(table) for table in FOLLOWED} | network.version(job, origin or job.now),
         "provenance": job.provenance,
         "data_to": observations.data_to(job.lake, job.product.id, at=origin or job.now),
     }

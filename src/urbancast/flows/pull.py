@@ -14,6 +14,7 @@ from urbancast import portals
 from urbancast.core.errors import ContractError, PortalError
 from urbancast.core.product import ObserveContext, Observed, Source, Window
 from urbancast.core.time import as_grain
+from urbancast.flows import network
 from urbancast.flows.job import Job, step
 from urbancast.geo import places as shapes
 from urbancast.lake import covariates, observations, places, provenance, quarantine, raw, runs
@@ -46,10 +47,13 @@ def run(job: Job) -> Pulled:
     window = Window(start=_last_end(job) or job.now - job.recipe.history, end=job.now)
     with step(job, run_id, FLOW, "fetch") as facts:
         is_pulled = window.start == window.end and not job.links  # this very moment was pulled to its end before
-        asked = [] if is_pulled else _sources(job)
+        asked = [] if is_pulled else [source for source in _sources(job) if network.is_due(job, source)]
         new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in asked)
     with step(job, run_id, FLOW, "places"):
         _put_places(job, run_id)
+    if _by_role(job, network.ROLE):
+        with step(job, run_id, FLOW, "network") as facts:
+            facts.update(network.put(job))
     with step(job, run_id, FLOW, "weather") as facts:
         facts["rows"] = sum(_add_weather(job, source, window, run_id) for source in _by_role(job, "weather"))
     with step(job, run_id, FLOW, "observe") as facts:
@@ -72,6 +76,8 @@ def _sources(job: Job) -> Iterator[Source]:
     """Sources this job can reach: all of them at a portal, only the named ones from files."""
     for source in job.recipe.sources:
         at_portal = job.provenance != "extract" and (source.role != "places" or job.provenance == "live")
+        if source.role == "network":  # some roads come as files alone, some only from a live portal
+            at_portal = at_portal and bool(source.url if job.provenance == "live" else source.dataset)
         if source.name in job.links or at_portal:
             yield source
         elif source.is_required and job.provenance == "extract" and source.role == "observations":

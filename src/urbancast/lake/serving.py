@@ -20,13 +20,13 @@ def move(  # noqa: PLR0913 - one argument a column
     product: str,
     origin: datetime | None,
     releases: Mapping[str, str],
-    versions: Mapping[str, int],
+    versions: Mapping[str, int | str],
     provenance: Provenance,
     data_to: datetime | None,
     moved_at: datetime,
     run: str,
 ) -> int:
-    """Put a row in force: releases by measure, versions by table; 0 where this move is already written."""
+    """Put a row in force: releases by measure, versions by table (of `network` the file's name); 0 where this move is already written."""
     row = {
         "product": product,
         "origin": origin,

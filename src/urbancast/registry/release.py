@@ -50,7 +50,8 @@ def freeze(lake: Lake, fitted: Fitted, release: Release, *, run: str, now: datet
     if known is not None:
         return known
     path = f"releases/{release.product}/{name}"
-    facts = {**release.facts, "checksums": checksums}
+    spread = {"dispersion": fitted.family.dispersion} if fitted.family else {}  # for those who load no model
+    facts = {**release.facts, **spread, "checksums": checksums}
     frozen = Release(
         product=release.product,
         measure=release.measure,

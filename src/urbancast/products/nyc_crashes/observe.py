@@ -66,6 +66,12 @@ def observe(raw: Mapping[str, pl.DataFrame], context: ObserveContext) -> Observe
     )
 
 
+def events(raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Where and when each injury crash happened, and from when on that was known: the first that its report said."""
+    kept = sort_rows(raw[SOURCE], source=SOURCE, key=("id",), rules=RULES).kept.unique("id", maintain_order=True)
+    return kept.select("lat", "lon", "time", available_at=published(pl.col("time"))).drop_nulls()
+
+
 def _locate(kept: pl.DataFrame, places: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Rows with their ``place``, quarantine of those far from every zone, and how many took the nearest."""
     index = ZoneIndex(places)

@@ -22,6 +22,24 @@ PLACES_LICENCE = Licence(
     url="https://opendata.cityofnewyork.us/overview/#termsofuse",
     attribution="NYC Taxi and Limousine Commission, taxi zones",
 )
+ROADS_LICENCE = Licence(
+    source="roads",
+    name="ODbL 1.0",
+    url="https://www.openstreetmap.org/copyright",
+    attribution="© OpenStreetMap contributors",
+)
+TABLES_LICENCE = Licence(
+    source="nodes",
+    name="Terms of the files given",
+    url="https://github.com/wallarelvo/nyc-taxi-analysis",
+    attribution="Road graph and travel times in the tables of nyc-taxi-analysis",
+)
+VOLUMES_LICENCE = Licence(
+    source="volumes",
+    name="NYC Open Data Terms of Use",
+    url="https://opendata.cityofnewyork.us/overview/#termsofuse",
+    attribution="NYC Taxi and Limousine Commission, trip records",
+)
 WEATHER_LICENCE = Licence(
     source="weather",
     name="CC BY 4.0",
@@ -38,15 +56,18 @@ PRODUCT = Product(
     tz=TZ,
     verb={"en": "Drive", "es": "Conducir", "fr": "Conduire"},
     question={
-        "en": "Where and when are injury crashes reported, and how many should be expected?",
-        "es": "¿Dónde y cuándo se notifican accidentes con heridos, y cuántos cabe esperar?",
-        "fr": "Où et quand des accidents corporels sont-ils signalés, et combien faut-il en attendre ?",
+        "en": "I drive from A to B, leaving at T. Where are injury crashes reported, and would another road or hour "
+        "see fewer?",
+        "es": "Conduzco de A a B y salgo a la hora T. ¿Dónde se notifican accidentes con heridos, y habría menos por "
+        "otra vía o a otra hora?",
+        "fr": "Je roule de A à B, départ à T. Où des accidents corporels sont-ils signalés, et y en aurait-il moins "
+        "par une autre route ou à une autre heure ?",
     },
     place_kind=PlaceKind.ZONE,
     place_word={"en": "taxi zone", "es": "zona de taxi", "fr": "zone de taxi"},
     grain="1h",
     horizon=timedelta(hours=168),
-    lenses=("zone",),
+    lenses=("route", "zone"),
     measures=(
         Measure(
             id="crashes",
@@ -62,7 +83,7 @@ PRODUCT = Product(
             clustered=True,
         ),
     ),
-    licences=(CRASHES_LICENCE, PLACES_LICENCE, WEATHER_LICENCE),
+    licences=(CRASHES_LICENCE, PLACES_LICENCE, WEATHER_LICENCE, ROADS_LICENCE, TABLES_LICENCE, VOLUMES_LICENCE),
     folder=Path(__file__).parent,
     centre=(-73.94, 40.72),
     event_places=True,

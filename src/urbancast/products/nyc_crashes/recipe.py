@@ -6,11 +6,33 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Layout, Recipe, Source
 from urbancast.products import weather
 from urbancast.products.nyc_crashes.layouts import LAYOUTS, PLACES_LAYOUTS, PLACES_SCHEMA, SCHEMA
-from urbancast.products.nyc_crashes.observe import observe, published
-from urbancast.products.nyc_crashes.product import CRASHES_LICENCE, PLACES_LICENCE, PRODUCT, TZ, WEATHER_LICENCE
+from urbancast.products.nyc_crashes.observe import events, observe, published
+from urbancast.products.nyc_crashes.product import (
+    CRASHES_LICENCE,
+    PLACES_LICENCE,
+    PRODUCT,
+    ROADS_LICENCE,
+    TABLES_LICENCE,
+    TZ,
+    VOLUMES_LICENCE,
+    WEATHER_LICENCE,
+)
+from urbancast.products.nyc_crashes.road_layouts import (
+    EDGES_LAYOUTS,
+    EDGES_SCHEMA,
+    NODES_LAYOUTS,
+    NODES_SCHEMA,
+    ROADS_LAYOUTS,
+    ROADS_SCHEMA,
+    TIMES_SCHEMA,
+    VOLUMES_LAYOUTS,
+    VOLUMES_SCHEMA,
+    Schema,
+    times_layouts,
+)
 
 
 def publication(time: pl.Expr) -> pl.Expr:
@@ -53,16 +75,47 @@ PLACES = Source(
     is_required=False,
 )
 
+
+def _of_roads(name: str, layouts: tuple[Layout, ...], schema: Schema, *, url: str = "") -> Source:
+    """Source of the roads: without a URL it is read from a file that is named, or from the sample."""
+    licence = {"roads": ROADS_LICENCE, "volumes": VOLUMES_LICENCE}.get(name, TABLES_LICENCE)
+    return Source(
+        name=name,
+        portal="files",
+        url=url,
+        dataset="" if url else f"roads_{name}",
+        layouts=layouts,
+        schema=schema,
+        licence=licence,
+        role="network",
+        is_required=False,
+    )
+
+
+ROADS = (
+    _of_roads("nodes", NODES_LAYOUTS, NODES_SCHEMA),
+    _of_roads("edges", EDGES_LAYOUTS, EDGES_SCHEMA),
+    _of_roads("times_week", times_layouts("weekday"), TIMES_SCHEMA),
+    _of_roads("times_sat", times_layouts("saturday"), TIMES_SCHEMA),
+    _of_roads("times_sun", times_layouts("sunday"), TIMES_SCHEMA),
+    _of_roads(
+        "roads", ROADS_LAYOUTS, ROADS_SCHEMA, url="https://download.bbbike.org/osm/bbbike/NewYork/NewYork.osm.pbf"
+    ),
+    _of_roads("volumes", VOLUMES_LAYOUTS, VOLUMES_SCHEMA),
+)
+
 RECIPE = Recipe(
     product=PRODUCT.id,
     sources=(
         CRASHES,
         PLACES,
+        *ROADS,
         *weather.sources(
             latitude=PRODUCT.centre[1], longitude=PRODUCT.centre[0], licence=WEATHER_LICENCE, lead_days=(1, 3, 5, 7)
         ),
     ),
     observe=observe,
+    events=events,
     history=timedelta(days=761),
     context=timedelta(days=190),
     train_window=timedelta(days=3 * 366),

@@ -18,6 +18,7 @@ from urbancast.core.time import UTC_US, from_local, local_clock
 from urbancast.geo import places
 from urbancast.products.climate import Climate, Hours, calendar, dataset, hours_of, instants_of, weather
 from urbancast.products.noise import Floats, drift, key_of, normal, uniform
+from urbancast.products.nyc_crashes import roads
 from urbancast.products.nyc_crashes.product import PRODUCT, TZ
 
 SEED = 20260102
@@ -35,7 +36,7 @@ _DAY = np.array(
 
 
 def datasets(*, seed: int = SEED) -> list[dict[str, Any]]:
-    """Fields of the emulated datasets: the reports and the weather."""
+    """Fields of the emulated datasets: the reports, the weather and the roads."""
     city = City(seed)
     lon, lat = PRODUCT.centre
     return [
@@ -48,6 +49,7 @@ def datasets(*, seed: int = SEED) -> list[dict[str, Any]]:
             "revised": city.revised,
         },
         dataset(seed, CLIMATE, latitude=lat, longitude=lon),
+        *roads.datasets(seed),
     ]
 
 
@@ -75,6 +77,12 @@ class City:
             lat=pl.Series(ends[:, 0, 1]),
             radius=pl.Series(0.9 * np.hypot(*(ends[:, 1] - ends[:, 0]).T)),
         )
+
+    @cached_property
+    def streets(self) -> roads.Spread:
+        """The streets of each zone, on which its crashes fall; a zone without one has them in its disc."""
+        shapes = shapely.from_wkb(places.schematic(PRODUCT)["geometry"].to_numpy())
+        return roads.Roads(self.seed).spread(shapes)
 
     def rows(self, window: Window) -> pl.DataFrame:
         """Reports stamped in the window, in the fields of the portal's API, repeated rows among them."""
@@ -138,6 +146,8 @@ class City:
         reach = zone["radius"].to_numpy() * np.sqrt(u["away"])
         lat = zone["lat"].to_numpy() + reach * np.sin(2 * np.pi * u["angle"])
         lon = zone["lon"].to_numpy() + reach * np.cos(2 * np.pi * u["angle"])
+        street = self.streets.points(crashes["zone"].to_numpy(), u["away"], u["angle"])
+        lon, lat = (np.where(np.isnan(at), else_, at) for at, else_ in ((street[:, 0], lon), (street[:, 1], lat)))
         where = self._drawn(crashes, "where")
         gone, water = _NO_COORDINATES, _NO_COORDINATES + _IN_WATER
         lat = np.select([where < gone, where < water, where < water + _AT_NULL], [np.nan, WATER[0], 0.0], lat)
