@@ -31,6 +31,23 @@ READINGS = Source(
     look_back=timedelta(days=2),
 )
 
+MOST = {"most": 1.0}  # a share
+USUAL = "rule_seasonal_naive+profile"  # the mean of last week and of the last weeks
+HALF_LIFE = {"half_life_weeks": 2.0}
+DAYS = ["season_", "is_", "city_"]  # ten weeks have too few days to learn what is special about one
+NEAR = {"base": USUAL, "least_miss": 0.02, "ridge": 0.05, "without": DAYS}
+DAY = {"base": USUAL, "least_miss": 0.02, "ridge": 0.02, "without": [*DAYS, "level_"]}
+WEEK = {"base": USUAL, "least_miss": 0.02, "ridge": 5.0, "without": [*DAYS, "level_"]}
+TREES = {"without": ["season_", "city_", "level_", "place_lat", "place_lon"], "num_leaves": 24, "min_data_in_leaf": 50}
+BY_REACH = {
+    **MOST,
+    "of": [
+        {"to_h": 4, "model": "gbm", "params": {**TREES, "linear": NEAR, "rounds": 150, "share": 0.9, "seeds": 3}},
+        {"to_h": 36, "model": "gbm", "params": {**TREES, "linear": DAY, "rounds": 60, "num_leaves": 12}},
+        {"model": "linear", "params": WEEK},
+    ],
+}
+
 RECIPE = Recipe(
     product=PRODUCT.id,
     sources=(READINGS,),
@@ -39,26 +56,29 @@ RECIPE = Recipe(
     context=timedelta(days=2),
     train_window=timedelta(days=84),
     calibration=timedelta(days=14),
-    folds=Folds(count=2, every=timedelta(days=7), step=timedelta(hours=3)),
+    folds=Folds(count=2, every=timedelta(days=7), step=timedelta(hours=5)),
     replay=timedelta(days=3),
     issue_step=timedelta(hours=1),
+    leads_each=3,
+    lead_power=3.0,
     primary="mae",
     baseline="seasonal_naive",
     rules=(
-        Candidate(name="seasonal_naive", model="seasonal_naive"),
-        Candidate(name="climatology", model="climatology", params={"rule": "mean4w"}),
-        Candidate(name="climatology_scaled", model="climatology", params={"rule": "mean4w_scaled"}),
+        Candidate(name="seasonal_naive", model="seasonal_naive", params=MOST),
+        Candidate(name="climatology", model="climatology", params={"rule": "mean4w", **MOST}),
+        Candidate(name="climatology_scaled", model="climatology", params={"rule": "mean4w_scaled", **MOST}),
     ),
     features=(
         Feature(name="calendar"),
         Feature(name="lag"),
         Feature(name="rolling"),
-        Feature(name="profile"),
+        Feature(name="recent", params=HALF_LIFE),
+        Feature(name="profile", params=HALF_LIFE),
         Feature(name="place"),
         Feature(name="rules"),
     ),
     candidates=(
-        Candidate(name="linear", model="linear"),
-        Candidate(name="gbm", model="gbm"),
+        Candidate(name="linear", model="linear", params={**DAY, **MOST}),
+        Candidate(name="by_reach", model="reach", params=BY_REACH),
     ),
 )

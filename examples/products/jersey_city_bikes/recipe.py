@@ -42,6 +42,10 @@ PLACES = Source(
     is_required=False,
 )
 
+RIDGE = {"ridge": 0.3, "without": ["season_"]}
+SHALLOW = {"num_leaves": 6, "rounds": 40, "min_data_in_leaf": 60}
+PROFILE = {"model": "climatology", "params": {"rule": "profile_scaled"}}
+
 RECIPE = Recipe(
     product=PRODUCT.id,
     sources=(TRIPS, PLACES),
@@ -67,8 +71,10 @@ RECIPE = Recipe(
         Feature(name="place"),
         Feature(name="rules", params={"weeks": (8,)}),
     ),
+    # Half a year knows no season, and its few days must not be learnt by heart: a stiff ridge, shallow trees.
     candidates=(
-        Candidate(name="linear", model="linear"),
-        Candidate(name="gbm", model="gbm"),
+        Candidate(name="linear", model="linear", params=RIDGE),
+        Candidate(name="gbm", model="gbm", params={"linear": RIDGE, **SHALLOW}),
+        Candidate(name="blend", model="blend", params={"of": [{"model": "linear", "params": RIDGE}, PROFILE]}),
     ),
 )

@@ -317,6 +317,7 @@ class Recipe:
     ``history``: how far back a first pull goes; ``context``: how much raw before a window ``observe``
     needs to decide about the window's rows. ``train_window``/``calibration``: by target time.
     ``fit_rows``: rows a fit sees at most. ``lead_step``: training leads are multiples of it.
+    ``leads_each``: leads drawn for each target of a fit; ``lead_power``: above 1, short leads are drawn more often.
     ``replay_step``: how far apart a replay's origins are, where truth comes months later and a replay is long;
     None: the issue step.
     """
@@ -338,6 +339,8 @@ class Recipe:
     replay_step: timedelta | None = None
     fit_rows: int = 2_000_000
     issue_step: timedelta = timedelta(days=1)
+    leads_each: int = 1
+    lead_power: float = 1.0
     seed: int = 20260101
     attributes: Attributes | None = None
     events: Events | None = None

@@ -18,6 +18,8 @@ class Plan:
     features: tuple[Feature, ...]
     horizon: timedelta
     issue_step: timedelta = timedelta(days=1)
+    leads_each: int = 1
+    lead_power: float = 1.0
     train_window: timedelta = timedelta(days=364)
     calibration: timedelta = timedelta(days=28)
     fit_rows: int = 2_000_000
@@ -31,6 +33,8 @@ class Plan:
             features=recipe.features,
             horizon=product.horizon,
             issue_step=recipe.issue_step,
+            leads_each=recipe.leads_each,
+            lead_power=recipe.lead_power,
             train_window=recipe.train_window,
             calibration=recipe.calibration,
             fit_rows=recipe.fit_rows,

@@ -54,7 +54,7 @@ def places_at(panel: Panel, measure: str, origin: datetime) -> list[str]:
 
 
 def training_rows(panel: Panel, cut: datetime, plan: Plan, *, measure: str) -> pl.DataFrame:
-    """Place, origin, time, value, weight, is_calibration: each target once, at one lead drawn from the plan's.
+    """Place, origin, time, value, weight, is_calibration: each target at one lead, or ``leads_each``, drawn.
 
     Values are as known at ``cut``; origins lie on the issue grid that ends at ``cut``. Zeros of sparse
     measures are down-sampled with weights, except in the calibration window.
@@ -72,7 +72,8 @@ def training_rows(panel: Panel, cut: datetime, plan: Plan, *, measure: str) -> p
     if targets.height > plan.fit_rows:
         share = np.sort(rng.choice(targets.height, plan.fit_rows, replace=False))
         targets = targets[share]
-    rows = _with_origins(targets, cut, plan, is_sparse=is_sparse, rng=rng)
+    drawn = [_with_origins(targets, cut, plan, is_sparse=is_sparse, rng=rng) for _ in range(plan.leads_each)]
+    rows = pl.concat(drawn).unique(maintain_order=True) if plan.leads_each > 1 else drawn[0]
     if panel.measure(measure).draws:
         rows = _as_served(panel, measure, rows)
     rows = rows.filter(pl.col("origin") >= _first_useful(panel, measure, cut, is_sparse=is_sparse))
@@ -97,7 +98,7 @@ def _with_origins(
     choices = np.maximum(room, 0) // (step * stride) + 1
     code = targets["place"].rank("dense").cast(pl.Int64).to_numpy() - 1
     draw = rng.random((int(code.max()) + 1, int(back.max()) + 1))[code, back]
-    chosen = back + (draw * choices).astype(np.int64) * stride
+    chosen = back + (draw**plan.lead_power * choices).astype(np.int64) * stride
     origin = pl.Series("origin", cut_us - chosen * step).cast(UTC_US)
     return targets.with_columns(origin).filter(pl.Series(room >= 0)).select(*_ROWS)
 

@@ -13,7 +13,7 @@ from urbancast.models.fitted import Fitted, Forecaster
 
 __all__ = ["MODELS", "Fitted", "Forecaster", "load", "make"]
 
-MODELS = ("seasonal_naive", "climatology", "linear", "gbm", "additive", "blend", "pair_mean", "duration")
+MODELS = ("seasonal_naive", "climatology", "linear", "gbm", "additive", "blend", "reach", "pair_mean", "duration")
 _MODULES = {"seasonal_naive": "seasonal"}
 
 

@@ -54,7 +54,7 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> BlendPoint
         raise ContractError("blend: expected the parts as `of`, found none; name two models or more in the recipe")
     names = tuple(str(part["model"]) for part in parts)
     points = tuple(
-        _module(name).fit(frame, part.get("params", {}), seed) for name, part in zip(names, parts, strict=True)
+        module(name).fit(frame, part.get("params", {}), seed) for name, part in zip(names, parts, strict=True)
     )
     return BlendPoint(names, points, tuple(float(part.get("weight", 1.0)) for part in parts))
 
@@ -64,12 +64,13 @@ def read(state: Mapping[str, Any], files: Mapping[str, bytes]) -> BlendPoint:
     points = []
     for i, part in enumerate(state["parts"]):
         own = {name.removeprefix(f"part_{i}_"): text for name, text in files.items() if name.startswith(f"part_{i}_")}
-        points.append(_module(part["model"]).read(part["point"], own))
+        points.append(module(part["model"]).read(part["point"], own))
     names = tuple(part["model"] for part in state["parts"])
     return BlendPoint(names, tuple(points), tuple(part["weight"] for part in state["parts"]))
 
 
-def _module(model: str) -> Any:
+def module(model: str) -> Any:
+    """Module of a model that can be a part of others, by the model's name."""
     if model not in PARTS:
         raise ContractError(f"blend: expected parts among {', '.join(PARTS)}, found {model!r}; name one of them")
     return importlib.import_module(f"urbancast.models.{PARTS[model]}")

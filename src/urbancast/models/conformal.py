@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,32 +23,40 @@ class Conformal:
     """Residual quantiles, in units of √(size + 1), by reach band and size of the forecast.
 
     ``edges``: upper limits of the reach bands in hours. ``centres``: band × bin, log1p of the forecast.
-    ``levels``: band × bin × (mean, then the quantile levels).
+    ``levels``: band × bin × (mean, then the quantile levels). ``most``: what the measure cannot exceed.
     """
 
     kind: ClassVar[str] = "conformal"
     edges: Array
     centres: Array
     levels: Array
+    most: float = np.inf
 
     @classmethod
-    def fit(cls, point: Array, frame: pl.DataFrame) -> Conformal:
-        """Weighted residual quantiles of calibration rows (value, time, reach_h), newer rows weighing more."""
+    def fit(
+        cls, point: Array, frame: pl.DataFrame, *, edges_h: Sequence[float] = (), most: float = np.inf
+    ) -> Conformal:
+        """Weighted residual quantiles of calibration rows (value, time, reach_h), newer rows weighing more.
+
+        ``edges_h``: upper limits of a forecaster's own bands, but for the open last; else equal numbers of rows.
+        """
         value = frame["value"].to_numpy()
         reach = frame["reach_h"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         days = frame["time"].dt.epoch("s").to_numpy() / 86_400
         is_known = np.isfinite(point) & np.isfinite(value) & np.isfinite(reach)
         point, value, reach, days = point[is_known], value[is_known], reach[is_known], days[is_known]
         if not len(value):
-            return cls(np.array([np.inf]), np.zeros((1, 1)), np.zeros((1, 1, 1 + len(QUANTILES))))
+            return cls(np.array([np.inf]), np.zeros((1, 1)), np.zeros((1, 1, 1 + len(QUANTILES))), most)
         weight = 0.5 ** ((days.max() - days) / HALF_LIFE_DAYS)
         residual = (value - point) / np.sqrt(point + OFFSET)
-        edges = _reach_edges(reach)
+        edges = _given_edges(reach, edges_h) if edges_h else _reach_edges(reach)
         tables = []
         for i, high in enumerate(edges):
             is_in = (reach <= high) & (reach > (edges[i - 1] if i else -np.inf))
             tables.append(_by_size(point[is_in], residual[is_in], weight[is_in]))
-        return cls(edges, np.stack([centres for centres, _ in tables]), np.stack([levels for _, levels in tables]))
+        return cls(
+            edges, np.stack([centres for centres, _ in tables]), np.stack([levels for _, levels in tables]), most
+        )
 
     def apply(self, point: Array, frame: pl.DataFrame) -> tuple[Array, Array]:
         """Mean and ordered quantiles, never negative; shapes (rows,) and (rows, levels)."""
@@ -60,18 +68,29 @@ class Conformal:
             here = band == i
             for j in range(residual.shape[1]):
                 residual[here, j] = np.interp(size[here], self.centres[i], self.levels[i, :, j])
-        out = np.maximum(point[:, None] + residual * np.sqrt(point[:, None] + OFFSET), 0)
+        out = np.clip(point[:, None] + residual * np.sqrt(point[:, None] + OFFSET), 0, self.most)
         return out[:, 0], np.sort(out[:, 1:], axis=1)
 
     def state(self) -> dict[str, Any]:
         """JSON of the tables."""
-        rounded = {"centres": self.centres, "levels": self.levels}
-        return {"kind": self.kind, "edges": self.edges.tolist(), **{k: v.tolist() for k, v in rounded.items()}}
+        arrays = {"edges": self.edges, "centres": self.centres, "levels": self.levels}
+        return {"kind": self.kind, "most": self.most, **{name: array.tolist() for name, array in arrays.items()}}
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> Conformal:
         """Tables from their JSON."""
-        return cls(np.asarray(state["edges"]), np.asarray(state["centres"]), np.asarray(state["levels"]))
+        edges, centres, levels = (np.asarray(state[name]) for name in ("edges", "centres", "levels"))
+        return cls(edges, centres, levels, float(state.get("most", np.inf)))
+
+
+def _given_edges(reach: Array, edges_h: Sequence[float]) -> Array:
+    """Upper limits of the bands that hold enough rows; one that does not is joined to the next."""
+    kept, below = [], -np.inf
+    for edge in edges_h:
+        if ((reach > below) & (reach <= edge)).sum() >= LEAST_ROWS and (reach > edge).sum() >= LEAST_ROWS:
+            kept.append(edge)
+            below = edge
+    return np.append(kept, np.inf)
 
 
 def _reach_edges(reach: Array) -> Array:

@@ -104,9 +104,19 @@ class Forecaster:
             )
         first = self.fit_point(early, params, seed)
         held = _with_spread(first, held)
-        interval = _kind(frame).fit(first.predict(held), held)
+        kind, said = _kind(frame), first.predict(held)
+        interval = Conformal.fit(said, held, **_limits(params)) if kind is Conformal else kind.fit(said, held)
         facts = {"rows": frame.height, "calibration_rows": held.height, "seed": seed}
         return Fitted(self.candidate, self.fit_point(frame, params, seed), interval, facts)
+
+
+def _limits(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Bands by reach where the candidate has parts of its own, and the ``most`` that its measure can be."""
+    parts = params.get("of", ())
+    return {
+        "edges_h": [float(part["to_h"]) for part in parts if "to_h" in part],
+        "most": float(params.get("most", np.inf)),
+    }
 
 
 def _kind(frame: pl.DataFrame) -> type[Conformal | Family | Spread | Ratios]:

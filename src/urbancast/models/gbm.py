@@ -27,10 +27,11 @@ THREADS = min(2, os.cpu_count() or 1)
 FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": THREADS}
 DAILY = ("season_", "place_lat", "place_lon")  # a year of these names its days: trees would learn days by heart
 CITY_BINS = 16  # for the same reason, the level of a day is told coarsely
-FLOOR = 3.0  # in the measure's unit: below it a ratio is mostly noise
+FLOOR = 3.0  # in the measure's unit, less for small ones: below it a ratio is mostly noise
 
 READINGS = {
     "objective": "l1",
+    "linear": {},
     "rounds": 80,
     "rows": 150_000,
     "share": 0.5,
@@ -75,20 +76,22 @@ class BoosterPoint:
     base: str
     share: float
     ridge: RidgePoint | None
+    floor: float = FLOOR
 
     def predict(self, frame: pl.DataFrame) -> Array:
         """Point forecast, never negative; NaN where the base is not known."""
-        base = self.ridge.predict(frame) + FLOOR if self.ridge else _rate(frame, self.base)
+        base = self.ridge.predict(frame) + self.floor if self.ridge else _rate(frame, self.base)
         x = _inputs(frame, self.names, base, is_log=self.ridge is None)
         scores = [np.asarray(one.predict(x, raw_score=True, num_threads=THREADS)) for one in self.boosters]
         score = np.mean(scores, axis=0)
         if self.ridge is None:
             return np.asarray(base * np.exp(self.share * score))
-        return np.asarray(np.maximum((1 - self.share) * (base - FLOOR) + self.share * base * score, 0))
+        return np.asarray(np.maximum((1 - self.share) * (base - self.floor) + self.share * base * score, 0))
 
     def state(self) -> dict[str, Any]:
         """JSON beside the boosters."""
         own = {"names": list(self.names), "base": self.base, "share": self.share, "boosters": len(self.boosters)}
+        own["floor"] = self.floor
         return {**own, "ridge": self.ridge.state() if self.ridge else None}
 
     def files(self) -> dict[str, bytes]:
@@ -103,16 +106,19 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> BoosterPoi
 
 def _fit_readings(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> BoosterPoint:
     options = {**READINGS, **params}
-    ridge = linear.fit(frame, {}, seed)
-    rows = _sample(frame, ridge.predict(frame), int(options.pop("rows")), seed)
-    base = ridge.predict(rows) + FLOOR
-    names = tuple(options.pop("inputs", _input_names(rows, without=DAILY)))
+    ridge = linear.fit(frame, options.pop("linear"), seed)
+    said = ridge.predict(frame)
+    floor = float(options.pop("floor", linear.small(said[np.isfinite(said)], FLOOR)))
+    rows = _sample(frame, said, int(options.pop("rows")), seed)
+    base = ridge.predict(rows) + floor
+    without = tuple(options.pop("without", DAILY))
+    names = tuple(options.pop("inputs", _input_names(rows, without=without)))
     x = _inputs(rows, names, base, is_log=False)
     # L1 of the ratio weighted by its base is the absolute error in the measure's unit.
     weight = rows["weight"].to_numpy() * base / base.mean()
     share = float(options.pop("share"))
     boosters = _boosters(x, rows["value"].to_numpy() / base, weight, names, options=options, seed=seed)
-    return BoosterPoint(boosters, names, "ridge", share, ridge)
+    return BoosterPoint(boosters, names, "ridge", share, ridge, floor)
 
 
 def _fit_events(frame: pl.DataFrame, params: Mapping[str, Any], seed: int) -> BoosterPoint:
@@ -134,7 +140,9 @@ def read(state: Mapping[str, Any], files: Mapping[str, bytes]) -> BoosterPoint:
     texts = [files[f"booster_{i}.txt"].decode() for i in range(state["boosters"])]
     boosters = tuple(lgb.Booster(model_str=text) for text in texts)
     ridge = linear.read(state["ridge"], files) if state["ridge"] else None
-    return BoosterPoint(boosters, tuple(state["names"]), state["base"], float(state["share"]), ridge)
+    return BoosterPoint(
+        boosters, tuple(state["names"]), state["base"], float(state["share"]), ridge, float(state.get("floor", FLOOR))
+    )
 
 
 def _boosters(  # noqa: PLR0913, one call of the library

@@ -15,6 +15,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 RIDGE = 0.005  # of the weight of all rows
 CHUNK = 100_000
 PASSES, LEAST_MISS = 4, 3.0
+SMALL = 0.08  # of the usual size: what is small to a count of few, or to a share
 NOT_INPUTS = {"is_calibration"}
 SCALED = ("lag_", "rule_", "profile_long")
 PLAIN = ("level_", "city_level_", "weather_", "is_", "season_")
@@ -48,15 +49,15 @@ class RidgePoint:
 
 
 def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoint:
-    """Ridge of (value − profile) / profile, least absolute error for readings; rows weigh as their profile does."""
+    """Ridge of (value − profile) / profile, least absolute error for readings; rows weigh as their profile does.
+
+    ``without``: beginnings of the names of columns to leave out.
+    """
     base_name = str(params.get("base", _base_name(frame)))
     base = _base(frame, base_name)
     is_known = np.isfinite(base) & (base > 0)
     frame, base = frame.filter(pl.Series(is_known)), base[is_known]
-    names = tuple(
-        name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in NOT_INPUTS
-    )
-    names = tuple(name for name in names if name != base_name and frame[name].null_count() < frame.height)
+    names = _input_names(frame, {base_name, *NOT_INPUTS}, tuple(params.get("without", ())))
     x = _inputs(frame, names, base)
     is_given = np.isfinite(x)
     count = np.maximum(is_given.sum(0), 1)
@@ -69,12 +70,24 @@ def fit(frame: pl.DataFrame, params: Mapping[str, Any], _seed: int) -> RidgePoin
     z = spread / scale.astype(np.float32)
     ridge = float(params.get("ridge", RIDGE))
     passes = int(params.get("passes", 1 if base_name.startswith("rule_shrunk") else PASSES))
+    least = float(params.get("least_miss", small(base, LEAST_MISS)))
     coefficients = _solved(z, target, weight, ridge)
     for _ in range(passes - 1):
         miss = np.abs(target - z @ coefficients[1:] - coefficients[0]) * base
         # Weights of least absolute error in the measure's unit, floored so that no row rules alone.
-        coefficients = _solved(z, target, weight * base / np.maximum(miss, LEAST_MISS), ridge)
+        coefficients = _solved(z, target, weight * base / np.maximum(miss, least), ridge)
     return RidgePoint(base_name, names, centre, scale, coefficients)
+
+
+def _input_names(frame: pl.DataFrame, never: set[str], without: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = (name for name in sorted(frame.columns) if name.startswith((*SCALED, *PLAIN)) and name not in never)
+    kept = (name for name in chosen if not (without and name.startswith(without)))
+    return tuple(name for name in kept if frame[name].null_count() < frame.height)
+
+
+def small(size: Array, most: float) -> float:
+    """What is small beside forecasts of this size, in the measure's unit; at most ``most``, as for counts of many."""
+    return min(most, SMALL * float(size.mean())) if len(size) else most
 
 
 def _solved(z: Any, target: Array, weight: Array, ridge: float) -> Array:
@@ -111,7 +124,9 @@ def _base_name(frame: pl.DataFrame) -> str:
 
 
 def _base(frame: pl.DataFrame, name: str) -> Array:
-    return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    """Values of the base; several columns joined by ``+`` are their mean, as far as they are known."""
+    parts = [pl.col(part).cast(pl.Float64) for part in name.split("+")]
+    return frame.select(base=pl.mean_horizontal(parts).fill_null(float("nan")))["base"].to_numpy()
 
 
 def _inputs(frame: pl.DataFrame, names: tuple[str, ...], base: Array) -> Any:
