@@ -229,3 +229,52 @@ def maintain(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Per product: what is served, since when, from which data, and what ran last."""
     show.status(show.lake(lake), as_json=as_json)
+
+
+@app.command()
+def new(
+    product: Annotated[str, typer.Argument(metavar="PRODUCT", help="Its id, such as ghent_bikes.")],
+    into: Annotated[Path, typer.Option(help="Folder in which its folder is made.")] = Path("products"),
+    city: Annotated[str, typer.Option(help="Name of the city.")] = "My City",
+    country: Annotated[str, typer.Option(help="ISO code for public holidays; none by default.")] = "",
+    tz: Annotated[str, typer.Option(help="Time zone of the city.")] = "Europe/Brussels",
+    lat: Annotated[float, typer.Option(help="Latitude of its centre.")] = 48.0,
+    lon: Annotated[float, typer.Option(help="Longitude of its centre.")] = 2.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new product's folder that already works on a simulation of its own."""
+    from urbancast.flows import scaffold
+
+    outline = scaffold.Outline(id=product, city=city, country=country, tz=tz, lat=lat, lon=lon)
+    show.made(scaffold.write(into, outline), as_json=as_json)
+
+
+@app.command(name="try")
+def try_table(
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV, Parquet or JSON table of counts or readings.")],
+    place: Annotated[str | None, typer.Option(help="Column of places.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of times.")] = None,
+    value: Annotated[str | None, typer.Option(help="Column of values.")] = None,
+    lat: Annotated[str | None, typer.Option(help="Column of latitudes.")] = None,
+    lon: Annotated[str | None, typer.Option(help="Column of longitudes.")] = None,
+    grain: Annotated[str | None, typer.Option(help="15m, 30m, 1h or 1d.")] = None,
+    tz: Annotated[str | None, typer.Option(help="Time zone of the places, such as Europe/Brussels.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep the product's folder, lake and report here.")] = None,
+    show_it: Annotated[bool, typer.Option("--show/--no-show", help="Open the chart, and serve the map.")] = True,
+    port: Annotated[int | None, typer.Option(help="Port of the map.", min=1, max=65535)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Try a table of your own: an honest backtest beside the simple rules, and whether it is worth using."""
+    from urbancast import trying
+    from urbancast.flows.guess import Given
+
+    given = Given(place=place, time=time, value=value, lat=lat, lon=lon, grain=grain, tz=tz)
+    trying.run(table, given, trying.Shown(keep=keep, is_shown=show_it and not as_json, port=port, as_json=as_json))
+
+
+@app.command()
+def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Check this installation: products, lake, map, port; what is wrong, and what to do."""
+    from urbancast import doctor as check
+
+    check.run(lake, as_json=as_json)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -23,6 +24,7 @@ from urbancast.flows import opening
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
 from urbancast.flows.summary import Summary, reliability, summarise
+from urbancast.flows.trial import Trial
 from urbancast.lake import runs, serving
 from urbancast.lake.store import Lake
 from urbancast.registry.record import Decision
@@ -61,9 +63,16 @@ def job(
 ) -> Iterator[Job]:
     """Open the job that a verb works on, with its progress told on standard error."""
     origin = opening.Origin(is_sample=sample, is_live=live, links=_links(source or []))
+    with watched([product], lake(lake_url), origin, now=instant(as_of)) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(ids: list[str], where: Lake, origin: opening.Origin, *, now: datetime | None) -> Iterator[Job]:
+    """First job of products in an open lake, with its progress told on standard error."""
     with (
         err.status("…") as status,
-        opening.jobs([product], lake(lake_url), origin, now=instant(as_of), teller=_Progress(status).tell) as opened,
+        opening.jobs(ids, where, origin, now=now, teller=_Progress(status).tell) as opened,
     ):
         yield opened[0]
 
@@ -95,6 +104,46 @@ def products(*, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["id"], row["question"], row["unit"], row["grain"], row["horizon"], ", ".join(row["lenses"]))
     out.print(table)
+
+
+def made(folder: Path, *, as_json: bool) -> None:
+    """Print where a new product's folder is and what to do next."""
+    if as_json:
+        _json({"product": folder.name, "folder": str(folder), "files": sorted(p.name for p in folder.iterdir())})
+        return
+    out.print(f"[bold green]made[/] {escape(str(folder))}", soft_wrap=True)
+    out.print("It runs on a simulation of its own. Next:", highlight=False)
+    for line in (
+        f"URBANCAST_PRODUCTS={folder.parent} urbancast run {folder.name}",
+        f"URBANCAST_PRODUCTS={folder.parent} urbancast up --only {folder.name}",
+    ):
+        out.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
+    out.print("Then put your places into places.csv, your columns into recipe.py, your words into product.py, card.md.")
+
+
+def trial(found: Trial, report: Path, *, as_json: bool) -> None:
+    """Print what a trial found: the guess, the scores beside the simple rules, and one sentence."""
+    if as_json:
+        scores = [dataclasses.asdict(score) for score in found.scores]
+        guessed = dataclasses.asdict(found.prepared.guess)
+        _json(
+            {
+                "sentence": found.sentence,
+                "is_worth_it": found.is_worth_it,
+                "guess": guessed,
+                "scores": scores,
+                "product": found.prepared.product,
+                "folder": str(found.prepared.folder),
+                "report": str(report),
+                "has_map": found.prepared.has_map,
+            }
+        )
+        return
+    for note in found.prepared.guess.notes:
+        out.print(f"[dim]{escape(note)}[/]", soft_wrap=True)
+    _summaries(list(found.scores))
+    out.print(f"[bold]{escape(found.sentence)}[/]", soft_wrap=True)
+    out.print(f"chart: {report}", soft_wrap=True, highlight=False)
 
 
 def lived(job: Job, lived: Lived, *, as_json: bool) -> None:

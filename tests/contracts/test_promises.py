@@ -3,11 +3,12 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shapely.geometry import Point
 
-from urbancast import models
+from urbancast import models, products
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import LANGS, Text
 from urbancast.features import frame
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from conftest import City
 
 HEADINGS = ("Value", "Sources and licences", "Publication", "What is refused", "Known faults", "Fair use", "Sample")
+OWN = Path(products.__file__).parent
 NEAR_DEGREES = 0.01  # about a kilometre
 
 
@@ -77,9 +79,10 @@ def test_places_are_complete_and_lie_in_the_city(city: City) -> None:
 
 def test_water_and_landmarks_are_drawn_near_the_city(city: City) -> None:
     served = outline.read(city.product.folder).buffer(5 * NEAR_DEGREES)
-    assert water.read(city.product.folder).height > 0
     points = landmarks.read(city.product.folder)
-    assert 6 <= points.height <= 10
+    if OWN in city.product.folder.parents:  # a product from outside may have none of them
+        assert water.read(city.product.folder).height > 0
+        assert 6 <= points.height <= 10
     assert all(served.contains(Point(lon, lat)) for lat, lon in points.select("lat", "lon").iter_rows())
 
 

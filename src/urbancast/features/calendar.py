@@ -71,7 +71,7 @@ def _public_holidays(days: list[date], panel: Panel) -> set[date]:
         return set()
     years = range(days[0].year - 1, days[-1].year + 2)
     own = {date(year, day.month, day.day) for day in panel.holidays for year in years if year >= day.since}
-    if panel.country is None:
+    if not panel.country:
         return own
     return own | set(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years))
 
