@@ -142,7 +142,7 @@ def test_a_phone_reads_the_whole_card_in_a_sheet(visit: Visit) -> None:
     page.get_by_test_id("csv").scroll_into_view_if_needed()
     expect(page.get_by_test_id("csv")).to_be_in_viewport()
     expect(page.get_by_test_id("slider")).to_be_in_viewport()
-    page.locator("nav.pages a").last.scroll_into_view_if_needed()
+    page.get_by_test_id("menu").click()
     page.locator("nav.pages a", has_text="Track record").click()
     expect(page.get_by_role("heading", name="How we did")).to_be_visible()
 

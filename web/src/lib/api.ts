@@ -1,4 +1,5 @@
 // The only module that talks to the API; always its own origin, never another host.
+import type { End, NearAnswer, PairAnswer, RouteAnswer, StockPlan } from './payloads'
 import type { Answer, Hit, MapFrame, Places, Product, Series, Status, TrackRecord } from './types'
 
 export interface ProblemBody {
@@ -57,10 +58,22 @@ const of = (product: string, leaf: string, query: Record<string, string | null |
 export const products = () => ask<Product[]>('/v1/products')
 export const status = () => ask<Status>('/v1/status')
 export const places = (product: string) => ask<Places>(of(product, 'places'))
-export const map = (product: string, at: string | null, measure: string) =>
-  ask<MapFrame>(of(product, 'map', { at, measure }))
+export const map = (product: string, at: string | null, measure: string, from: string | null = null) =>
+  ask<MapFrame>(of(product, 'map', { at, measure, from }))
 export const answer = (product: string, place: string, at: string, measure: string) =>
   ask<Answer>(of(product, 'forecast', { place, at, measure }))
+/** The answer at an address, or under one's own share of cars that pay nothing, by measure. */
+export const answerWith = (product: string, body: { place?: string; address?: string; at: string; measure: string; prior?: Record<string, number> }) =>
+  post<Answer>(of(product, 'answer'), body)
+export const pair = (product: string, from: End, to: End, at: string, signal?: AbortSignal) =>
+  post<PairAnswer>(of(product, 'pair'), { from, to, at }, signal)
+export const route = (product: string, body: { from: End; to: End; depart_at: string; cutoff?: number }, signal?: AbortSignal) =>
+  post<RouteAnswer>(of(product, 'route'), body, signal)
+export const near = (product: string, body: { lat: number; lon: number; radius_m: number; heading?: number }) =>
+  post<NearAnswer>(of(product, 'near'), body)
+export const stockPlan = (product: string, query: Record<string, string>, signal?: AbortSignal) =>
+  ask<StockPlan>(of(product, 'stock-plan', query), { signal, headers: { accept: 'application/json' } })
+export const stockCsv = (product: string, query: Record<string, string>) => of(product, 'stock-plan.csv', query)
 export const series = (product: string, place: string, from: string, to: string, measure: string) =>
   ask<Series>(of(product, 'forecast', { place, from, to, measure }))
 export const search = (product: string, text: string, signal?: AbortSignal) =>

@@ -19,6 +19,17 @@ const SCALES: Record<Theme, Record<ColourBy, string[]>> = {
 
 export const steps = (theme: Theme, by: ColourBy): string[] => SCALES[theme][by]
 
+/** Lift of a stretch of road over the city's average: four steps told apart by lightness, on a casing. */
+export const LIFT_COLOURS: Record<Theme, [string, string, string, string]> = {
+  light: ['#fff3d6', '#fbbf6b', '#e2622a', '#8c1420'],
+  dark: ['#8a2f3a', '#d9603b', '#fbb04f', '#fff0c9'],
+}
+export const LIFT_BREAKS = [0.75, 1.25, 2]
+
+/** Class 0..3 of a lift; -1 where it is not known. */
+export const liftClass = (lift: number | null): number =>
+  lift === null ? -1 : LIFT_BREAKS.filter((limit) => lift >= limit).length
+
 /** Limits of the relative width (q90 - q10) / mean; like those of value / usual the same for every product and hour. */
 export const DOUBT_BREAKS = [0.25, 0.5, 1, 2]
 /** The middle class is what the API's sentences call "as usual". */

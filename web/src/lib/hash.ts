@@ -1,4 +1,4 @@
-// The address after #: page, product, place id, time, language. Never a coordinate or an address.
+// The address after #: page, product, lens, ids of places, time, language. Never a coordinate or an address.
 import { LANGS, type Lang } from './types'
 
 export type ColourBy = 'value' | 'doubt' | 'usual'
@@ -7,7 +7,11 @@ export const COLOUR_BY: ColourBy[] = ['value', 'doubt', 'usual']
 export interface Where {
   page: string
   product: string | null
+  lens: string | null
   place: string | null
+  /** Zones of a journey between zones, by id. */
+  from: string | null
+  to: string | null
   at: string | null
   measure: string | null
   by: ColourBy
@@ -24,7 +28,10 @@ export function read(hash: string): Where {
   return {
     page: page || 'map',
     product: product || null,
+    lens: asked.get('lens'),
     place: asked.get('place'),
+    from: asked.get('from'),
+    to: asked.get('to'),
     at: at && Number.isFinite(Date.parse(at)) ? at : null,
     measure: asked.get('measure'),
     by: COLOUR_BY.includes(by) ? by : 'value',
@@ -34,7 +41,10 @@ export function read(hash: string): Where {
 
 export function write(where: Where): string {
   const query = new URLSearchParams()
-  if (where.place) query.set('place', where.place)
+  for (const name of ['lens', 'place', 'from', 'to'] as const) {
+    const id = where[name]
+    if (id) query.set(name, id)
+  }
   if (where.at) query.set('at', where.at)
   if (where.measure) query.set('measure', where.measure)
   if (where.by !== 'value') query.set('by', where.by)

@@ -11,6 +11,8 @@ const LANG_KEY = 'urbancast-language'
 
 class App {
   where = $state<Where>(read(location.hash))
+  /** An address that was searched, and its zone: kept here, never in the page's address. */
+  spot = $state.raw<{ place: string; address: string } | null>(null)
   products = $state<Product[]>([])
   status = $state<Status>({})
   isLoaded = $state(false)
@@ -23,7 +25,11 @@ class App {
   private opened = $state<string | null>(null)
 
   lang = $derived<Lang>(this.where.lang ?? ownLang())
-  product = $derived<Product | null>(choose(this.products, this.where.product ?? this.opened))
+  /** Asked for by name in the address, but not served here: said, never swapped for another. */
+  unknownProduct = $derived<string | null>(
+    this.isLoaded && this.where.product && !this.products.some((one) => one.id === this.where.product) ? this.where.product : null,
+  )
+  product = $derived<Product | null>(this.unknownProduct ? null : choose(this.products, this.where.product ?? this.opened))
   measure = $derived<Measure | null>(
     this.product?.measures.find((one) => one.id === this.where.measure) ?? this.product?.measures[0] ?? null,
   )
@@ -38,10 +44,11 @@ class App {
 
   say = (word: Word, values: Record<string, string | number> = {}): string => say(this.lang, word, values)
 
-  /** Go somewhere; a new product forgets place, time and measure. `quietly`: no step in the browser's history. */
+  /** Go somewhere; a new product forgets lens, places, time and measure. `quietly`: no step in the browser's history. */
   go(change: Partial<Where>, quietly = false): void {
-    const reset = change.product && change.product !== this.product?.id ? { place: null, at: null, measure: null } : {}
-    this.where = { ...this.where, product: this.product?.id ?? null, ...reset, ...change }
+    const isOther = change.product && change.product !== this.product?.id
+    const reset = isOther ? { lens: null, place: null, from: null, to: null, at: null, measure: null } : {}
+    this.where = { ...this.where, product: this.product?.id ?? this.where.product, ...reset, ...change }
     const hash = write(this.where)
     if (hash === location.hash) return
     if (quietly) history.replaceState(null, '', hash)

@@ -1,5 +1,6 @@
 // The API's payloads, as written in docs/plans/0002-spine.md. Times are ISO UTC with Z.
 import type { FeatureCollection, MultiPolygon, Polygon } from 'geojson'
+import type { Occupancy } from './payloads'
 
 export const LANGS = ['en', 'es', 'fr'] as const
 export type Lang = (typeof LANGS)[number]
@@ -16,6 +17,8 @@ export interface Measure {
   sparse: boolean
   /** Several come from one event: a mean is a rate, no chance of any follows from it. */
   clustered?: boolean
+  /** Values may lie below zero. */
+  signed?: boolean
 }
 
 export interface Licence {
@@ -114,6 +117,8 @@ export interface MapFrame {
   state: PlaceState[]
   breaks: number[]
   times: Times
+  /** Map of a pair product: the zone from which the minutes are told. */
+  from?: string | null
 }
 
 export interface Skill {
@@ -167,6 +172,10 @@ export interface Answer {
   licences: Licence[]
   provenance: string
   simulated: boolean
+  occupancy?: Occupancy | null
+  /** Closed hours: when it opens again, and why it is closed. */
+  opens_at?: string | null
+  closed?: Text | null
 }
 
 export interface SeriesPoint {

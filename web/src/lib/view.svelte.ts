@@ -1,5 +1,6 @@
 // What the map page shows: shapes, the hour's frame, the chosen place's answer and series. Old ones stay until new ones come.
 import * as api from './api'
+import { app } from './store.svelte'
 import { DAY_MS, HOUR_MS, grainMs, iso, ms, snap } from './time'
 import type { Answer, MapFrame, Places, Product, Series } from './types'
 
@@ -14,6 +15,15 @@ export interface Span {
   grain: number
 }
 
+/** A frame of the map; `from`: minutes from this zone, of a pair product. */
+export interface Wanted {
+  product: string
+  measure: string
+  at: number
+  version: string
+  from: string | null
+}
+
 export class View {
   places = $state.raw<Places | null>(null)
   placesOf = $state('')
@@ -22,13 +32,15 @@ export class View {
   problem = $state.raw<api.Problem | null>(null)
   series = $state.raw<Series | null>(null)
   isWaiting = $state(false)
+  /** The asker's own shares of cars that pay nothing, by measure; null: the product's. */
+  prior = $state.raw<Record<string, number> | null>(null)
 
   private frames = new Map<string, Promise<MapFrame>>()
   private asked = { places: '', frame: '', answer: '', series: '' }
 
   clear(): void {
     this.places = this.frame = this.answer = this.series = null
-    this.problem = null
+    this.problem = this.prior = null
     this.placesOf = ''
     this.asked = { places: '', frame: '', answer: '', series: '' }
   }
@@ -41,22 +53,23 @@ export class View {
     this.placesOf = product
   }
 
-  async loadFrame(product: string, measure: string, at: number, version: string): Promise<void> {
-    const key = (this.asked.frame = frameKey(product, measure, at, version))
-    const found = await this.frameAt(product, measure, at, version).catch(() => null)
+  async loadFrame(wanted: Wanted): Promise<void> {
+    const key = (this.asked.frame = frameKey(wanted))
+    const found = await this.frameAt(wanted).catch(() => null)
     if (this.asked.frame === key && found) this.frame = found
   }
 
   /** Ask for a frame before it is wanted, so that playing is smooth. */
-  prefetch(product: string, measure: string, at: number, version: string): void {
-    this.frameAt(product, measure, at, version).catch(() => undefined)
+  prefetch(wanted: Wanted): void {
+    this.frameAt(wanted).catch(() => undefined)
   }
 
   async loadAnswer(product: string, measure: string, place: string, at: number, version: string): Promise<void> {
-    const key = (this.asked.answer = `${product}|${measure}|${place}|${at}|${version}`)
+    const address = app.spot?.place === place ? app.spot.address : null
+    const key = (this.asked.answer = `${product}|${measure}|${place}|${at}|${version}|${JSON.stringify([this.prior, address])}`)
     this.isWaiting = true
     try {
-      const found = await api.answer(product, place, iso(at), measure)
+      const found = await this.askAnswer(product, measure, place, at, address)
       if (this.asked.answer !== key) return
       this.answer = found
       this.problem = null
@@ -66,6 +79,17 @@ export class View {
       this.answer = null
     }
     this.isWaiting = false
+  }
+
+  private async askAnswer(product: string, measure: string, place: string, at: number, address: string | null): Promise<Answer> {
+    const asked = { at: iso(at), measure, ...(this.prior ? { prior: this.prior } : {}) }
+    try {
+      if (address) return await api.answerWith(product, { address, ...asked })
+    } catch (error) {
+      // A street of several zones: the zone that was chosen answers for all of itself.
+      if (!(error instanceof api.Problem) || !['ambiguous-address', 'needs-boundaries', 'address-unknown'].includes(error.state)) throw error
+    }
+    return this.prior ? api.answerWith(product, { place, ...asked }) : api.answer(product, place, iso(at), measure)
   }
 
   async loadSeries(product: string, measure: string, place: string, span: Span, version: string): Promise<void> {
@@ -81,11 +105,11 @@ export class View {
     this.asked.answer = this.asked.series = ''
   }
 
-  private frameAt(product: string, measure: string, at: number, version: string): Promise<MapFrame> {
-    const key = frameKey(product, measure, at, version)
+  private frameAt(wanted: Wanted): Promise<MapFrame> {
+    const key = frameKey(wanted)
     let found = this.frames.get(key)
     if (!found) {
-      found = api.map(product, iso(at), measure)
+      found = api.map(wanted.product, iso(wanted.at), wanted.measure, wanted.from)
       found.catch(() => this.frames.delete(key))
       this.frames.set(key, found)
       const oldest = this.frames.keys().next().value
@@ -95,8 +119,7 @@ export class View {
   }
 }
 
-const frameKey = (product: string, measure: string, at: number, version: string): string =>
-  `${product}|${measure}|${at}|${version}`
+const frameKey = ({ product, measure, at, version, from }: Wanted): string => `${product}|${measure}|${at}|${version}|${from ?? ''}`
 
 /** The hours the slider runs over: a day of the past, then all that is forecast. Null before the first forecast. */
 export function spanOf(product: Product | null): Span | null {

@@ -94,7 +94,7 @@ export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
     width: asked.width, height: asked.height, padding: [8, 6, 0, 0], legend: { show: false },
     tzDate: (seconds) => plot.tzDate(new Date(seconds * 1000), tz),
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: (_, __, high) => [0, Math.max(high * 1.08, 1e-9)] } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(low * 1.08, 0), Math.max(high * 1.08, 1e-9)] } },
     axes: [
       {
         stroke: ink.axis, font, grid: { stroke: ink.grid, width: 1 }, ticks: { show: false }, space: 52, gap: 4, size: 26,

@@ -4,6 +4,7 @@ import type {
   DataDrivenPropertyValueSpecification, ExpressionSpecification, LayerSpecification, StyleSpecification,
 } from 'maplibre-gl'
 import type { Theme } from '../colours'
+import { INK, routeLayers } from './overlay'
 
 export interface Paper {
   land: string
@@ -37,6 +38,7 @@ export function byClass(colours: readonly string[], none: string): DataDrivenPro
 }
 
 const isChosen = ['boolean', ['feature-state', 'chosen'], false] as ExpressionSpecification
+const isOutlined = ['boolean', ['feature-state', 'outlined'], false] as ExpressionSpecification
 const isHovered = ['boolean', ['feature-state', 'hovered'], false] as ExpressionSpecification
 
 /** Radius in pixels from the share of the largest value kept in feature state. */
@@ -59,11 +61,11 @@ export function zoneLayers(paper: Paper, colours: readonly string[]): LayerSpeci
   ]
 }
 
-export const zoneChosen = (paper: Paper): LayerSpecification => ({
+export const zoneChosen = (paper: Paper, theme: Theme): LayerSpecification => ({
   id: 'zones-chosen', type: 'line', source: 'places', layout: { 'line-join': 'round' },
   paint: {
-    'line-color': paper.chosen,
-    'line-width': ['case', isChosen, 3, isHovered, 1.6, 0],
+    'line-color': ['case', isChosen, paper.chosen, isOutlined, INK[theme].flagged, paper.chosen],
+    'line-width': ['case', isChosen, 3, isOutlined, 2.5, isHovered, 1.6, 0],
   },
 })
 
@@ -136,6 +138,7 @@ function landmarkLayers(paper: Paper): LayerSpecification[] {
 }
 
 export interface Drawing {
+  theme: Theme
   paper: Paper
   colours: readonly string[]
   isSites: boolean
@@ -143,21 +146,21 @@ export interface Drawing {
   hasMask: boolean
 }
 
-/** The whole style; sources are filled by the caller. Water lies over zones, so that rivers stay visible. */
+/** The whole style; sources are filled by the caller. Water lies over zones, so that rivers stay visible; names over all. */
 export function style(drawing: Drawing): StyleSpecification {
-  const { paper, colours, isSites, shifts, hasMask } = drawing
+  const { theme, paper, colours, isSites, shifts, hasMask } = drawing
   const source = (extra: object = {}) => ({ type: 'geojson' as const, data: EMPTY, ...extra })
   return {
     version: 8,
-    sources: { mask: source(), water: source(), landmarks: source(), places: source({ promoteId: 'place' }) },
+    sources: { mask: source(), water: source(), landmarks: source(), places: source({ promoteId: 'place' }), routes: source() },
     layers: [
       ...groundLayers(paper, hasMask),
       ...(isSites ? [] : zoneLayers(paper, colours)),
       ...waterLayers(paper),
       outline(paper),
-      ...(isSites ? [] : [zoneChosen(paper)]),
+      ...(isSites ? siteLayers(paper, colours, shifts) : [zoneChosen(paper, theme)]),
+      ...routeLayers(theme),
       ...landmarkLayers(paper),
-      ...(isSites ? siteLayers(paper, colours, shifts) : []),
     ],
   }
 }
