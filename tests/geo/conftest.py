@@ -99,17 +99,13 @@ def town():
                 "shape": [shapely.to_wkb(line) for line in lines],
             }
         )
-        slots = [(day, hour) for day in DAY_TYPES for hour in range(24)]
-        times = pl.concat(
-            [
-                edges.select(
-                    "link",
-                    seconds=pl.Series(random.uniform(5, 60, len(ways))),
-                    day_type=pl.lit(day),
-                    hour=pl.lit(hour),
-                )
-                for day, hour in slots
-            ]
+        times = pl.DataFrame(
+            {
+                "link": np.tile(np.arange(len(ways)), 72),
+                "day_type": np.repeat(DAY_TYPES, 24 * len(ways)),
+                "hour": np.tile(np.repeat(np.arange(24), len(ways)), 3),
+                "seconds": random.uniform(5, 60, 72 * len(ways)),
+            }
         )
         return Network.of_tables(nodes, edges, times)
 

@@ -14,7 +14,7 @@ from urbancast.geo.metric import Floats, Plane, as_points
 from urbancast.geo.network import Ints, Network
 
 LIMIT_M = 500.0  # farther off there is no road for a question
-_SIDE_BY_SIDE_M = 2.0  # links this much farther than the nearest are as near: the other way, the next at a corner
+_SIDE_BY_SIDE_M = 2.0  # links this near a spot go through it: the other way, the others at a corner
 _MOST_LINKS = 16
 
 
@@ -67,11 +67,12 @@ class Snapper:
         found, gap = self._tree.query_nearest(point, max_distance=limit_m, return_distance=True)
         if not len(found):
             raise no_road_data(limit_m)
-        near = np.asarray(self._tree.query(point, predicate="dwithin", distance=float(gap[0]) + _SIDE_BY_SIDE_M))
-        away = shapely.distance(self._lines[near], point)
+        first = self._lines[int(found.min())]
+        spot = shapely.line_interpolate_point(first, shapely.line_locate_point(first, point))
+        near = np.asarray(self._tree.query(spot, predicate="dwithin", distance=_SIDE_BY_SIDE_M))
+        away = shapely.distance(self._lines[near], spot)
         near = near[np.lexsort((near, np.round(away, 3)))][:_MOST_LINKS].astype(np.int64)
-        shares = self._share(near, np.full(len(near), point, dtype=object))
-        spot = shapely.line_interpolate_point(self._lines[near[0]], shares[0], normalized=True)
+        shares = self._share(near, np.full(len(near), spot, dtype=object))
         at = self._plane.to_degrees(shapely.get_coordinates(spot))[0]
         return Snap(lon=float(at[0]), lat=float(at[1]), distance_m=float(gap[0]), links=near, shares=shares)
 
