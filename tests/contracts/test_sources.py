@@ -86,14 +86,15 @@ def test_observations_obey_the_contract_of_their_table(city: City) -> None:
     Observations.validate(whole, cast=True)
     assert seen.schema["time"] == UTC_US
     assert seen.schema["available_at"] == UTC_US
-    named = {measure.id for measure in city.product.measures}
+    named = {measure.id for measure in city.product.modelled}
     sparse = {measure.id for measure in city.product.measures if measure.sparse}
     assert set(seen["measure"].unique()) == named | ({COVERED} if sparse else set())
     known = {*city.context().places["place"], ""}
     if city.product.pairs is not None:  # an end may be unknown
         known = {pair_id(start, end) for start in known for end in known}
     assert set(seen["place"].unique()) <= known
-    assert (seen["time"].dt.truncate(city.product.grain) == seen["time"]).all()
+    local = seen["time"].dt.convert_time_zone(city.product.tz)
+    assert (local.dt.truncate(city.product.grain) == local).all()
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -157,7 +158,10 @@ def test_publication_follows_the_local_clock_through_both_changes_of_it(city: Ci
     )
     assert local["then"].dt.time().n_unique() == 1
     assert (local["then"].dt.date() - local["day"]).n_unique() == 1
-    published = hours.select(gap=city.published(source) - pl.col("time"))["gap"]
+    begun = (
+        pl.col("time").dt.convert_time_zone(city.product.tz).dt.truncate(city.product.grain).dt.convert_time_zone("UTC")
+    )
+    published = hours.select(gap=city.published(source) - begun)["gap"]
     assert (published >= as_grain(city.product.grain)).all()
     lengths = set(local.group_by("day").len()["len"])
     moves = {local_midnight(date(2025, month, 1), city.product.tz).hour for month in (1, 7)}

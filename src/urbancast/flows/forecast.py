@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
+
 from urbancast.core.errors import NotReadyError
-from urbancast.evaluation import backtest
+from urbancast.evaluation import backtest, derived
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import network, panel as panels
+from urbancast.flows import derive, network, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import forecasts, observations, serving
 from urbancast.models import Fitted
@@ -18,6 +20,7 @@ from urbancast.registry import release as registry
 from urbancast.registry.release import Release
 
 FLOW = "forecast"
+ROWS_AT_ONCE = 60_000
 FOLLOWED = ("forecasts", "observations", "scores", "places", "verdicts")
 
 
@@ -43,7 +46,7 @@ def serving_releases(job: Job) -> dict[str, Release]:
     row = serving.current(job.lake).get(job.product.id)
     names: Mapping[str, str] = row["releases"] if row else {}
     served: dict[str, Release] = {}
-    for measure in job.product.measures:
+    for measure in job.product.modelled:
         name = names.get(measure.id)
         found = registry.get(job.lake, job.product.id, name) if name else _baseline(job, measure.id)
         served[measure.id] = found
@@ -66,15 +69,33 @@ def issue(
 ) -> int:
     """Write the forecasts of releases from origins, each once; their number. One frame serves all of a measure."""
     plan = Plan.of(job.recipe, job.product)
-    written = 0
-    for measure in job.product.measures:
+    parts = set(derived.parts_of(job.recipe.derived))
+    written, kept = 0, []
+    for measure in job.product.modelled:
         fitted = {release.name: one for release, one in releases if release.measure == measure.id}
-        for origin in origins if fitted else ():
-            rows = backtest.forecasts(panel, plan, measure.id, fitted, [origin])
+        for some in _chunks(panel, plan, origins) if fitted else ():
+            rows = backtest.forecasts(panel, plan, measure.id, fitted, some)
             rows = rows.drop("lead_h", "reach_h").rename({"candidate": "release"})
-            forecasts.add(job.lake, job.product.id, rows, run=run_id, issued_at=datetime.now(UTC))
-            written += rows.height
+            written += _add(job, rows, run_id)
+            kept += [rows] if measure.id in parts else []
+    if kept:
+        named = {release.name: release for release, _ in releases}
+        for rows in derive.issued(job, panel, pl.concat(kept), named):
+            written += _add(job, rows, run_id)
     return written
+
+
+def _chunks(panel: Panel, plan: Plan, origins: Sequence[datetime]) -> list[Sequence[datetime]]:
+    """Origins in parts whose frames are small."""
+    each = max(1, len(panel.place_ids()) * (plan.horizon // panel.grain))
+    size = max(1, ROWS_AT_ONCE // each)
+    return [origins[i : i + size] for i in range(0, len(origins), size)]
+
+
+def _add(job: Job, rows: pl.DataFrame, run_id: str) -> int:
+    signed = [measure.id for measure in job.product.measures if measure.signed]
+    forecasts.add(job.lake, job.product.id, rows, run=run_id, issued_at=datetime.now(UTC), signed=signed)
+    return rows.height
 
 
 def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:

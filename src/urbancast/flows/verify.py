@@ -21,14 +21,14 @@ from urbancast.registry import release as registry
 
 FLOW = "verify"
 DAYS_AT_ONCE = timedelta(days=7)
-REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie
+REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie; a calibration spans it too
 
 
 def run(job: Job, *, since: datetime | None = None) -> pl.DataFrame:
     """Score forecasts for times in [since, now) (default: what a replay and late truth can reach); return losses."""
     run_id = job.run_id(FLOW)
     start = since or job.now - job.recipe.replay - timedelta(days=7)
-    known = panels.panel(job, since=start - REACH)
+    known = panels.panel(job, since=start - max(REACH, job.recipe.calibration))
     parts: list[pl.DataFrame] = []
     for measure in job.product.measures:
         with step(job, run_id, FLOW, measure.id) as facts:
