@@ -38,6 +38,7 @@ class Atlas:
     parts: tuple[str | None, ...]
     lat: np.ndarray[Any, np.dtype[np.float64]]
     lon: np.ndarray[Any, np.dtype[np.float64]]
+    area_km2: np.ndarray[Any, np.dtype[np.float64]]
     closed_from: Mapping[int, int]
     is_schematic: bool
     kind: PlaceKind
@@ -71,7 +72,7 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
     is_schematic = bool(newest["is_schematic"].any())
     closed = newest.with_row_index("row").filter(pl.col("valid_to").is_not_null())
     marks = landmarks.read(product.folder)
-    index = ZoneIndex(newest) if product.place_kind is PlaceKind.ZONE and not is_schematic else None
+    index = ZoneIndex(newest) if product.shape_kind is PlaceKind.ZONE and not is_schematic else None
     bounds = shapely.total_bounds(shapely.from_wkb(newest["geometry"].to_numpy()))
     attributes = tuple(_attributes(row) for row in newest.iter_rows(named=True))
     west, south, east, north = (round(float(edge), 4) for edge in bounds)
@@ -82,9 +83,10 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
         parts=tuple(newest["part_of"]),
         lat=newest["lat"].to_numpy(),
         lon=newest["lon"].to_numpy(),
+        area_km2=newest["area_km2"].fill_null(1.0).to_numpy(),
         closed_from=dict(zip(closed["row"].to_list(), closed["valid_to"].dt.epoch("us").to_list(), strict=True)),
         is_schematic=is_schematic,
-        kind=product.place_kind,
+        kind=product.shape_kind,
         index=index,
         gazetteer=Gazetteer(newest, marks, index=index),
         bounds=(west, south, east, north),

@@ -125,7 +125,8 @@ class Follower:
         if not self._has_changed(view, "serving", key):
             return view
         built = snapshot.build(self._open(), view.product, row, view.atlas, now)
-        return replace(view, snapshot=built)
+        is_same = view.snapshot is not None and view.snapshot.places == built.places
+        return replace(view, snapshot=built, records=view.records if is_same else {})  # a record's rows are its places
 
     def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
         if view.atlas is None or view.snapshot is None:
@@ -146,7 +147,7 @@ class Follower:
             measure.id: record.build(
                 lake.scan("scores", product=view.product.id).filter(pl.col("measure") == measure.id),
                 snapshot.ranks(known, row["releases"].get(measure.id, "")),
-                view.atlas.ids,
+                view.snapshot.places,
                 score=_score(known, measure.id, is_sparse=measure.sparse),
                 baseline=_baseline(known, measure.id),
             )

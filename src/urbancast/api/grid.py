@@ -132,7 +132,7 @@ def observed(rows: pl.DataFrame, measure: Measure, places: Sequence[str], axis: 
 def usual_from_weeks(rows: pl.DataFrame, measure: Measure, places: Sequence[str], axis: Axis, tz: str) -> Floats:
     """Mean of the last four observed weeks at the same local hour of week, for forecast columns only; else NaN."""
     own = rows.filter(pl.col("measure").is_in([measure.id, COVERED]))
-    if own.is_empty() or measure.sparse:  # four weeks of rare events hold no usual value of one hour
+    if own.is_empty() or measure.sparse or measure.draws:  # four weeks of rare events hold no usual value of one hour
         return np.full((len(places), len(axis.times)), np.nan, dtype=np.float32)
     end = latest(own["time"]) + axis.step
     back = Axis(times=_range(end - USUAL_WINDOW, end, axis.step), step=axis.step, first=0)

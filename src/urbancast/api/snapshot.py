@@ -11,9 +11,10 @@ import numpy as np
 import orjson
 import polars as pl
 
-from urbancast.api import grid
+from urbancast.api import grid, pairs
 from urbancast.api.atlas import Atlas
 from urbancast.api.grid import Axis, Grid
+from urbancast.api.pairs import Book
 from urbancast.api.payload import Payload, digest
 from urbancast.api.progress import WAITING, Progress
 from urbancast.api.record import Record
@@ -41,6 +42,7 @@ class Cache(dict[tuple[Any, ...], Payload]):
 class Snapshot:
     """Served forecasts of one product. ``tag`` names it: the same lake state has the same tag.
 
+    ``places``: what the rows of its grids are for; of a product of pairs ``book`` says more of them.
     ``is_open``: by column of the axis, whether anything is promised then; None: always.
     """
 
@@ -50,6 +52,8 @@ class Snapshot:
     data_to: datetime | None
     axis: Axis
     grids: Mapping[str, Grid]
+    places: tuple[str, ...]
+    book: Book | None = None
     is_open: np.ndarray[Any, np.dtype[np.bool_]] | None = None
     cache: Cache = field(default_factory=Cache)
 
@@ -111,8 +115,9 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
     axis = grid.make_axis(forecasts["time"], origin, first, as_grain(product.grain))  # type: ignore[arg-type]
     start = min(axis.time(0), origin - grid.USUAL_WINDOW - as_grain(product.grain))
     seen = observations.known_at(lake, product.id, now, since=start)
-    parts = _Parts(product, axis, forecasts, seen, known)
-    grids = {measure.id: _grid(parts, measure, served.get(measure.id, ""), atlas) for measure in product.measures}
+    book = None if product.pairs is None else pairs.make(lake, product, current["place"], atlas)
+    parts = _Parts(product, axis, forecasts, seen, known, atlas.ids if book is None else book.ids)
+    grids = {measure.id: _grid(parts, measure, served.get(measure.id, "")) for measure in product.measures}
     issued = current["issued_at"].max()
     tag = digest(product.id, row["moved_at"], origin, served, row["versions"])
     data_to = row["data_to"]
@@ -123,6 +128,8 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
         data_to=data_to,
         axis=axis,
         grids=grids,
+        places=parts.places,
+        book=book,
         is_open=_is_open(product, axis),
     )
 
@@ -140,6 +147,7 @@ class _Parts:
     forecasts: pl.DataFrame
     seen: pl.DataFrame
     releases: pl.DataFrame
+    places: tuple[str, ...]
 
 
 def _forecasts(lake: Lake, product: Product, origin: datetime) -> pl.DataFrame:
@@ -155,15 +163,15 @@ def _forecasts(lake: Lake, product: Product, origin: datetime) -> pl.DataFrame:
     return needed.filter(is_newest).drop("next").collect(engine="streaming")
 
 
-def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
+def _grid(parts: _Parts, measure: Measure, release: str) -> Grid:
     own = parts.forecasts.filter(pl.col("measure") == measure.id)
     numbers = dict(zip(parts.releases["release"], parts.releases["number"], strict=True))
     names = dict(zip(parts.releases["release"], parts.releases["candidate"], strict=True))
     baselines = [name for name, number in numbers.items() if number == 0]
     is_baseline = release in baselines
     chosen = grid.newest(own, ranks(parts.releases, release))
-    values = grid.spread(chosen, atlas.ids, parts.axis, grid.LEVELS)
-    usual = _usual(parts, measure, own.filter(pl.col("release").is_in(baselines)), atlas, is_baseline=is_baseline)
+    values = grid.spread(chosen, parts.places, parts.axis, grid.LEVELS)
+    usual = _usual(parts, measure, own.filter(pl.col("release").is_in(baselines)), is_baseline=is_baseline)
     per_time = chosen.group_by("time").agg(pl.col("origin", "release").last())
     origins, made_by = _issues(per_time, parts.axis)
     current = chosen.filter(pl.col("release") == release)
@@ -175,7 +183,7 @@ def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
         issued_at=current["issued_at"].max(),  # type: ignore[arg-type]
         axis=parts.axis,
         values=values,
-        observed=grid.observed(parts.seen, measure, atlas.ids, parts.axis),
+        observed=grid.observed(parts.seen, measure, parts.places, parts.axis),
         usual=usual,
         origins=origins,
         releases=made_by,
@@ -183,10 +191,10 @@ def _grid(parts: _Parts, measure: Measure, release: str, atlas: Atlas) -> Grid:
     )
 
 
-def _usual(parts: _Parts, measure: Measure, baseline: pl.DataFrame, atlas: Atlas, *, is_baseline: bool) -> grid.Floats:
+def _usual(parts: _Parts, measure: Measure, baseline: pl.DataFrame, *, is_baseline: bool) -> grid.Floats:
     if is_baseline or baseline.is_empty():
-        return grid.usual_from_weeks(parts.seen, measure, atlas.ids, parts.axis, parts.product.tz)
-    return grid.spread(grid.newest(baseline, {}), atlas.ids, parts.axis, ["mean"])[:, :, 0]
+        return grid.usual_from_weeks(parts.seen, measure, parts.places, parts.axis, parts.product.tz)
+    return grid.spread(grid.newest(baseline, {}), parts.places, parts.axis, ["mean"])[:, :, 0]
 
 
 def _issues(per_time: pl.DataFrame, axis: Axis) -> tuple[grid.Integers, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from urbancast.api import record, sentences
 from urbancast.api.atlas import Atlas
 from urbancast.api.grid import AT, Grid, instant_of, micros
 from urbancast.api.lenses import occupied
+from urbancast.api.pairs import Book
 from urbancast.api.payload import listed
 from urbancast.api.snapshot import Snapshot, View
 from urbancast.core.errors import NotReadyError, QueryError
@@ -31,13 +32,21 @@ _STATES = np.array(["forecast", "no_data", "closed"])
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """A resolved question: a ready view, a measure's grid, and the moment it is asked."""
+    """A resolved question: a ready view, a measure's grid, and the moment it is asked.
+
+    ``listing``: what the grid's rows are for: the places of the atlas, or the pairs between them.
+    """
 
     view: View
     snapshot: Snapshot
     atlas: Atlas
     grid: Grid
     now: datetime
+
+    @property
+    def listing(self) -> Atlas | Book:
+        """Names and ids of the grid's rows."""
+        return self.snapshot.book or self.atlas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +99,14 @@ def present(asked: Asked) -> int:
 
 def row_of(asked: Asked, place: str) -> int:
     """Row of a place by its id."""
-    row = asked.atlas.rows.get(place)
+    book, ids = asked.snapshot.book, len(asked.atlas.ids)
+    row = asked.atlas.rows.get(place) if book is None else book.find(place)
     if row is None:
-        raise QueryError("unknown-place", expected=f"the id of one of {len(asked.atlas.ids)} places",
-                         found=repr(place[:80]), action="GET /v1/products/{product}/places lists them",
-                         status=404)  # fmt: skip
+        expected = (
+            f"the id of one of {ids} places" if book is None else f"two ids of {ids} places, from and to, as in a>b"
+        )
+        raise QueryError("unknown-place", expected=expected, found=repr(place[:80]),
+                         action="GET /v1/products/{product}/places lists them", status=404)  # fmt: skip
     return row
 
 
@@ -107,7 +119,7 @@ def answer(asked: Asked, found: Found, col: int, *, prior: Mapping[str, float] =
     state = _state(asked, row, col)
     grid, axis = asked.grid, asked.snapshot.axis
     values = grid.values[row, col].astype(float)
-    place = asked.atlas.describe(row)
+    place = asked.listing.describe(row)
     if distance_m is not None:
         place["distance_m"] = round(distance_m)
     zone = ZoneInfo(asked.view.product.tz)
@@ -123,28 +135,28 @@ def answer(asked: Asked, found: Found, col: int, *, prior: Mapping[str, float] =
         "grain": asked.view.product.grain,
         "kind": "forecast" if col >= axis.first else "past",
         "state": state,
-        "observed": _number(float(grid.observed[row, col]), grid),
+        "observed": number(float(grid.observed[row, col]), grid),
     }
-    kept = _record(asked, row, local.hour)
+    kept = record_of(asked, row, local.hour)
     body = _forecast(asked, row, col, kept) if state == "forecast" else _nothing(asked, row, col, state)
     # A range that is not shown has no record to show; the city's stands on the track record.
     shown = kept if state != "forecast" or body["interval_is_shown"] else None
-    tail = {**_provenance(asked, col), "median": _median(state, values, grid)}
+    tail = {**provenance(asked, col), "median": _median(state, values, grid)}
     if asked.view.product.occupancy is not None:
         is_told = state == "forecast"
         tail["occupancy"] = occupied.told(asked, row, col, point=found.point, prior=prior) if is_told else None
-    return {**head, **body, "record": shown, "skill": _skill(asked), **tail}
+    return {**head, **body, "record": shown, "skill": skill(asked), **tail}
 
 
 def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[str, Any]:
     grid = asked.grid
-    values = [_number(float(value), grid) for value in grid.values[row, col]]
+    values = [number(float(value), grid) for value in grid.values[row, col]]
     mean, low, high = values[0] or 0.0, values[AT["q10"]], values[AT["q90"]]
-    usual = _number(float(grid.usual[row, col]), grid)
+    usual = number(float(grid.usual[row, col]), grid)
     is_chance = grid.measure.sparse and mean < SMALL_COUNT
     compared = compare(mean, usual)
     told = sentences.Told(
-        place=asked.atlas.names[row],
+        place=asked.listing.names[row],
         at=asked.snapshot.axis.time(col).astimezone(ZoneInfo(asked.view.product.tz)),
         now=asked.now.astimezone(ZoneInfo(asked.view.product.tz)),
         grain=asked.view.product.grain,
@@ -178,7 +190,7 @@ def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[st
 def _nothing(asked: Asked, row: int, col: int, state: str) -> dict[str, Any]:
     zone = ZoneInfo(asked.view.product.tz)
     at, now = asked.snapshot.axis.time(col).astimezone(zone), asked.now.astimezone(zone)
-    name, grain = asked.atlas.names[row], asked.view.product.grain
+    name, grain = asked.listing.names[row], asked.view.product.grain
     opens = _opens(asked, col) if state == "closed" else None
     reasons = {
         "closed": ("this place is closed at that time", "choose another time" if opens else "choose another place"),
@@ -205,7 +217,7 @@ def compare(mean: float, usual: float | None) -> str | None:
 
 
 def _state(asked: Asked, row: int, col: int) -> str:
-    closed = asked.atlas.closed_from.get(row)
+    closed = asked.listing.closed_from.get(row)
     if closed is not None and int(asked.snapshot.axis.times[col]) >= closed:
         return "closed"
     if asked.snapshot.is_open is not None and not asked.snapshot.is_open[col]:
@@ -221,7 +233,7 @@ def _opens(asked: Asked, col: int) -> datetime | None:
     return asked.snapshot.axis.time(col + int(found[0])) if len(found) else None
 
 
-def _record(asked: Asked, row: int, hour: int) -> dict[str, Any]:
+def record_of(asked: Asked, row: int, hour: int) -> dict[str, Any]:
     """How often the 80 % range held at this place and local hour; too early below 30, with the city's beside."""
     own = asked.view.records.get(asked.grid.measure.id)
     share = record.pick(own.by_place, row, hour) if own else None
@@ -233,12 +245,14 @@ def _record(asked: Asked, row: int, hour: int) -> dict[str, Any]:
     return {"state": state, **(share or empty), "local_hour": hour, "city": city, "sentence": words}
 
 
-def _skill(asked: Asked) -> dict[str, Any] | None:
+def skill(asked: Asked) -> dict[str, Any] | None:
+    """Skill of what is served over the simple rule, in the whole city; None while the rule itself serves."""
     own = asked.view.records.get(asked.grid.measure.id)
     return None if own is None or asked.grid.is_baseline else own.skill()
 
 
-def _provenance(asked: Asked, col: int) -> dict[str, Any]:
+def provenance(asked: Asked, col: int) -> dict[str, Any]:
+    """Where the numbers of a column come from, by whom and under which terms."""
     grid, snapshot = asked.grid, asked.snapshot
     issued = grid.issued_at or snapshot.issued_at
     origin = int(grid.origins[col])
@@ -275,7 +289,7 @@ def series(asked: Asked, row: int, start: datetime | None, end: datetime | None)
     rows = [_point(grid, row, col, axis.time(col), is_past=col < axis.first) for col in range(first, last)]
     return {
         "product": asked.view.product.id,
-        "place": asked.atlas.ids[row],
+        "place": asked.listing.ids[row],
         "measure": grid.measure.id,
         "unit": grid.measure.unit,
         "origin": iso(asked.snapshot.origin),
@@ -287,13 +301,13 @@ def series(asked: Asked, row: int, start: datetime | None, end: datetime | None)
 
 
 def _point(grid: Grid, row: int, col: int, time: datetime, *, is_past: bool) -> dict[str, Any]:
-    values = [_number(float(value), grid) for value in grid.values[row, col]]
+    values = [number(float(value), grid) for value in grid.values[row, col]]
     origin = int(grid.origins[col])
     return {
         "time": iso(time),
         "mean": values[0],
         **dict(zip(QUANTILE_COLUMNS, values[1:], strict=True)),
-        "observed": _number(float(grid.observed[row, col]), grid),
+        "observed": number(float(grid.observed[row, col]), grid),
         "kind": "past" if is_past else "forecast",
         "origin": iso(instant_of(origin)) if origin >= 0 and values[0] is not None else None,
     }
@@ -347,9 +361,10 @@ def _digits(grid: Grid) -> int:
     return 7 if grid.measure.sparse else 3
 
 
-def _number(value: float, grid: Grid) -> float | None:
+def number(value: float, grid: Grid) -> float | None:
+    """Value as a payload shows it; NaN as None."""
     return None if math.isnan(value) else round(value, _digits(grid))
 
 
 def _median(state: str, values: np.ndarray[Any, Any], grid: Grid) -> float | None:
-    return _number(float(values[AT["q50"]]), grid) if state == "forecast" else None
+    return number(float(values[AT["q50"]]), grid) if state == "forecast" else None

@@ -1,0 +1,1 @@
+"""Taxi trips between the community areas of Chicago."""
