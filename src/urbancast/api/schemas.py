@@ -54,6 +54,27 @@ class AnswerQuery(BaseModel):
         return self
 
 
+class EndQuery(BaseModel):
+    """One end: ``lat`` with ``lon``, an ``address`` (or landmark), or a ``place`` by its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lat: Latitude | None = None
+    lon: Longitude | None = None
+    address: Name | None = None
+    place: Name | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        ways = [self.place is not None, self.address is not None, self.lat is not None or self.lon is not None]
+        if sum(ways) != 1 or (self.lat is None) != (self.lon is None):
+            raise ValueError("name exactly one of `place`, `address`, or `lat` with `lon`")
+        return self
+
+
+End = EndQuery | Name  # a text is an address
+
+
 class SearchQuery(BaseModel):
     """Beginning of a name."""
 
