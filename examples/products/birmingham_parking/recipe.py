@@ -37,13 +37,19 @@ HALF_LIFE = {"half_life_weeks": 2.0}
 DAYS = ["season_", "is_", "city_"]  # ten weeks have too few days to learn what is special about one
 NEAR = {"base": USUAL, "least_miss": 0.02, "ridge": 0.05, "without": DAYS}
 DAY = {"base": USUAL, "least_miss": 0.02, "ridge": 0.02, "without": [*DAYS, "level_"]}
-WEEK = {"base": USUAL, "least_miss": 0.02, "ridge": 5.0, "without": [*DAYS, "level_"]}
+LAST_WEEK = {"base": "rule_seasonal_naive", "least_miss": 0.02, "ridge": 0.3, "without": DAYS}
+WEEK = {"base": "rule_seasonal_naive+rule_mean4w", "least_miss": 0.02, "ridge": 5.0, "without": [*DAYS, "level_"]}
 TREES = {"without": ["season_", "city_", "level_", "place_lat", "place_lon"], "num_leaves": 24, "min_data_in_leaf": 50}
+NEXT_DAY = [
+    {"model": "gbm", "params": {**TREES, "linear": DAY, "rounds": 60, "num_leaves": 12}},
+    {"model": "linear", "params": LAST_WEEK},
+    {"model": "climatology", "params": {"rule": "mean4w_scaled"}},
+]
 BY_REACH = {
     **MOST,
     "of": [
         {"to_h": 4, "model": "gbm", "params": {**TREES, "linear": NEAR, "rounds": 150, "share": 0.9, "seeds": 3}},
-        {"to_h": 36, "model": "gbm", "params": {**TREES, "linear": DAY, "rounds": 60, "num_leaves": 12}},
+        {"to_h": 36, "model": "blend", "params": {"of": NEXT_DAY}},
         {"model": "linear", "params": WEEK},
     ],
 }
@@ -55,7 +61,7 @@ RECIPE = Recipe(
     history=timedelta(days=84),
     context=timedelta(days=2),
     train_window=timedelta(days=84),
-    calibration=timedelta(days=14),
+    calibration=timedelta(days=21),
     folds=Folds(count=2, every=timedelta(days=7), step=timedelta(hours=5)),
     replay=timedelta(days=3),
     issue_step=timedelta(hours=1),

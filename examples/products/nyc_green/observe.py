@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from urbancast.core.product import ObserveContext, Observed
-from urbancast.core.time import UTC_US, from_local
+from urbancast.core.time import UTC_US, local_clock
 from urbancast.products.sorting import Rule, sort_rows
 from urbancast.products.trips import draws_of
 
@@ -40,9 +40,8 @@ RULES = (
 
 
 def published(time: pl.Expr) -> pl.Expr:
-    """When the trips of a local month are declared readable: as the next begins; the files come later."""
-    month = time.dt.convert_time_zone(TZ).dt.replace_time_zone(None).dt.truncate("1mo")
-    return from_local(month.dt.offset_by("1mo"), TZ)
+    """When the trips of a local day are known: as it ends, as to the operator; the public files come months later."""
+    return local_clock(time, TZ, days=1, hour=0)
 
 
 def observe(raw: Mapping[str, pl.DataFrame], context: ObserveContext) -> Observed:

@@ -15,7 +15,7 @@ from .product import PRODUCT, TRIPS_LICENCE  # noqa: TID252
 
 
 def publication(time: pl.Expr) -> pl.Expr:
-    """Trips of a local month are taken to be readable as the next begins."""
+    """Trips of a local day are taken to be known as it ends."""
     return published(time)
 
 

@@ -14,7 +14,7 @@ from urbancast.core.errors import ContractError
 from urbancast.models.fitted import Point
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-PARTS = {"seasonal_naive": "seasonal", "climatology": "climatology", "linear": "linear", "gbm": "gbm"}
+PARTS = {"seasonal_naive": "seasonal", "climatology": "climatology", "linear": "linear", "gbm": "gbm", "blend": "blend"}
 
 
 @dataclass(frozen=True)
