@@ -5,16 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
 import pytest
 import shapely
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
 
 from urbancast.api.app import create_app
 from urbancast.api.routes.pages import web_folder
@@ -35,6 +37,7 @@ FLAGS = (
 )  # fmt: skip
 WITH_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 READY_S = 20.0
+Open = Callable[..., Page]
 TERMS = Licence(source="counts", name="ODbL 1.0", url="https://example.org/odbl", attribution="City of Tests")
 SITES = {
     "s1": ("Harbour Bridge N-S", 48.86, 2.35), "s2": ("Harbour Bridge S-N", 48.86, 2.35),
@@ -205,7 +208,7 @@ class Town:
     catalog: dict[str, Product]
     client: httpx.Client = field(repr=False)
 
-    def answer(self, product: str, place: str, at: str) -> dict[str, object]:
+    def answer(self, product: str, place: str, at: str) -> dict[str, Any]:
         """Return the API's own answer."""
         reply = self.client.get(f"/v1/products/{product}/forecast", params={"place": place, "at": at})
         return reply.raise_for_status().json()
@@ -258,7 +261,22 @@ def web() -> Path:
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory, web: Path) -> Iterator[Town]:
     """The town behind the real API on a free port of this machine."""
-    lake, catalog = build(tmp_path_factory.mktemp("town"))
+    with serve(*build(tmp_path_factory.mktemp("town")), web) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def lens_town(tmp_path_factory: pytest.TempPathFactory, web: Path) -> Iterator[Town]:
+    """A town with every lens: kerbs, journeys, roads and warehouses."""
+    from tests.e2e import lenses
+
+    with serve(*lenses.build(tmp_path_factory.mktemp("lenses")), web) as served:
+        yield served
+
+
+@contextmanager
+def serve(lake: Lake, catalog: dict[str, Product], web: Path) -> Iterator[Town]:
+    """Serve a lake by the real API on a free port of this machine."""
     app = create_app(lake.url, catalog=catalog, clock=lambda: NOW, poll_seconds=0.3, web=web)
     door = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
@@ -287,30 +305,45 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
         yield found
 
 
-Open = Callable[..., Page]
-
-
 @pytest.fixture
 def visit(browser: Browser, town: Town) -> Iterator[Open]:
     """Open an address of the map; afterwards nothing may have gone wrong unseen, nor left this machine."""
+    with visiting(browser, town.url) as go:
+        yield go
+
+
+@pytest.fixture
+def look(browser: Browser, lens_town: Town) -> Iterator[Open]:
+    """Open an address of the town with every lens, watched in the same way."""
+    with visiting(browser, lens_town.url) as go:
+        yield go
+
+
+@contextmanager
+def visiting(browser: Browser, url: str) -> Iterator[Open]:
+    """Open pages of ``url``: no error may go unseen, no request leave this machine."""
     contexts: list[BrowserContext] = []
     troubles: list[str] = []
 
-    def go(where: str = "", *, width: int = 1280, height: int = 800, by: Browser | None = None) -> Page:
+    def go(where: str = "", *, size: tuple[int, int] = (1280, 800), by: Browser | None = None, **more: Any) -> Page:
         context = (by or browser).new_context(
-            viewport={"width": width, "height": height}, locale="en-GB", reduced_motion="reduce"
+            viewport={"width": size[0], "height": size[1]}, locale="en-GB", reduced_motion="reduce", **more
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(READY_S * 1000)
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("console", lambda line: troubles.append(f"console: {line.text}") if line.type == "error" else None)
+        page.on("console", lambda line: troubles.append(f"console: {line.text}") if is_trouble(line) else None)
         page.on("request", lambda asked: troubles.append(f"left: {asked.url}") if is_foreign(asked.url) else None)
-        page.goto(f"{town.url}/{where}")
+        page.goto(f"{url}/{where}")
         return page
 
-    def is_foreign(url: str) -> bool:
-        return not url.startswith((town.url, "data:", "blob:"))
+    def is_trouble(line: ConsoleMessage) -> bool:
+        # A named no-answer is a 4xx: the browser logs it, the page says it.
+        return line.type == "error" and "status of 4" not in line.text
+
+    def is_foreign(asked: str) -> bool:
+        return not asked.startswith((url, "data:", "blob:"))
 
     yield go
     for context in contexts:

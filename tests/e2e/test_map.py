@@ -134,7 +134,7 @@ def test_a_new_release_appears_without_a_reload(visit: Visit, town: Town) -> Non
 
 
 def test_a_phone_reads_the_whole_card_in_a_sheet(visit: Visit) -> None:
-    page = visit(f"#/map/ride?place=s3&at={AT}", width=360, height=740)
+    page = visit(f"#/map/ride?place=s3&at={AT}", size=(360, 740))
     card_at(page, AT)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     expect(page.get_by_test_id("csv")).not_to_be_in_viewport()
@@ -173,7 +173,7 @@ def test_the_track_record_never_pools_kinds(visit: Visit, town: Town) -> None:
 
 
 def test_the_track_record_fits_a_phone(visit: Visit) -> None:
-    page = visit("#/track-record/ride?lang=es", width=360, height=740)
+    page = visit("#/track-record/ride?lang=es", size=(360, 740))
     page.locator("[data-kind=replay]").click()
     expect(page.locator(".figures")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

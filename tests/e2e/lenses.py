@@ -1,0 +1,81 @@
+"""A town with every lens: each product small, in a real lake, filled through the lake's own functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import polars as pl
+import shapely
+
+from tests.e2e.conftest import BICYCLES, NOW, fill, promise, shape_rows, texts
+from urbancast.core.place import PlaceKind
+from urbancast.core.product import Measure, Occupancy, OccupancyPart, Product
+from urbancast.lake.store import Lake
+
+WEST, SOUTH, EAST, NORTH = 2.30, 48.83, 2.39, 48.88
+FIRST_HOUR, LAST_HOUR = 9, 20
+RESIDENTS, VISITORS = 0.6, 0.1
+
+
+def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
+    """Nine zones in a square, asked in every way."""
+    own = folder / "product"
+    own.mkdir()
+    corners = ((SOUTH, WEST), (NORTH, WEST), (NORTH, EAST), (SOUTH, EAST))
+    (own / "outline.csv").write_text("part,lat,lon\n" + "".join(f"0,{lat},{lon}\n" for lat, lon in corners))
+    (own / "landmarks.csv").write_text("name,lat,lon\nTall Tower,48.861,2.352\n")
+    lake = Lake.open(str(folder / "lake"))
+    catalog = {one.id: one for one in (kerb(lake, own),)}
+    return lake, catalog
+
+
+def zones() -> pl.DataFrame:
+    """Zones A to I, three by three, as boundaries that hold points."""
+    width, height = (EAST - WEST) / 3, (NORTH - SOUTH) / 3
+    boxes = [
+        shapely.box(WEST + width * x, SOUTH + height * y, WEST + width * (x + 1), SOUTH + height * (y + 1))
+        for y in range(3)
+        for x in range(3)
+    ]
+    named = {f"z{i + 1}": (f"Zone {'ABCDEFGHI'[i]}", box.centroid.y, box.centroid.x) for i, box in enumerate(boxes)}
+    return shape_rows("zone", named, boxes).with_columns(is_schematic=pl.lit(value=False))
+
+
+def is_open(times: pl.Series) -> pl.Series:
+    """Regulated from 09 to 21 of the town's clock."""
+    return times.dt.convert_time_zone("Europe/Paris").dt.hour().is_between(FIRST_HOUR, LAST_HOUR)
+
+
+def kerb(lake: Lake, folder: Path) -> Product:
+    """Paid spaces in two colours, free ones an estimate."""
+    words = {"label": texts("paid spaces", "plazas pagadas", "places payées"),
+             "unit": texts("paid spaces", "plazas pagadas", "places payées"), "kind": "amount"}  # fmt: skip
+    measures = tuple(Measure(id=name, **words) for name in ("paid", "green", "blue"))
+    parts = (("green", RESIDENTS, "green"), ("blue", VISITORS, "blue"))
+    occupancy = Occupancy(
+        total="paid",
+        parts=tuple(OccupancyPart(measure=name, label=texts(said, said, said), prior=(prior,) * 24)
+                    for name, prior, said in parts),
+        source=texts("An assumption.", "Un supuesto.", "Une hypothèse."),
+    )  # fmt: skip
+    product = dataclasses.replace(
+        promise(folder, "kerb", texts("Park", "Aparcar", "Se garer"), BICYCLES, PlaceKind.ZONE),
+        rank=1, measures=measures, occupancy=occupancy, is_open=is_open,
+        closed=texts("Not regulated: parking is free.", "No regulado: gratis.", "Non réglementé : gratuit."),
+    )  # fmt: skip
+    fill(lake, product, zones().with_columns(attributes=pl.struct("place", "lat", "lon").map_elements(
+        _spaces, return_dtype=pl.String)), now=NOW)  # fmt: skip
+    return product
+
+
+def _spaces(place: dict[str, object]) -> str:
+    """Spaces of a zone by colour, and its two streets."""
+    name, lat, lon = place["place"], place["lat"], place["lon"]
+    near = {"green": 40.0, "blue": 12.0}
+    streets = [[f"{name} Street", lat, lon, near], [f"{name} Lane", float(str(lat)) + 0.001, lon, near]]
+    return json.dumps({"capacity": {"paid": 3000, "green": 2200, "blue": 800}, "streets": streets,
+                       "valid_from": "2026-01-01"})  # fmt: skip
+
+
