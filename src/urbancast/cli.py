@@ -240,13 +240,21 @@ def new(
     tz: Annotated[str, typer.Option(help="Time zone of the city.")] = "Europe/Brussels",
     lat: Annotated[float, typer.Option(help="Latitude of its centre.")] = 48.0,
     lon: Annotated[float, typer.Option(help="Longitude of its centre.")] = 2.0,
+    places: Annotated[Path | None, typer.Option(help="GeoJSON of zones: places and outline are made of it.")] = None,
+    place_id: Annotated[str, typer.Option(help="Property of the zones' ids.")] = "id",
+    place_name: Annotated[str, typer.Option(help="Property of the zones' names.")] = "name",
     as_json: JsonOption = False,
 ) -> None:
     """Make a new product's folder that already works on a simulation of its own."""
     from urbancast.flows import scaffold
 
     outline = scaffold.Outline(id=product, city=city, country=country, tz=tz, lat=lat, lon=lon)
-    show.made(scaffold.write(into, outline), as_json=as_json)
+    folder = (
+        scaffold.write(into, outline)
+        if places is None
+        else scaffold.write_zones(into, outline, places, place=place_id, name=place_name)
+    )
+    show.made(folder, as_json=as_json)
 
 
 @app.command(name="try")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from urbancast.core.product import Layout, Observe, ObserveContext, Observed, Window
+from urbancast.core.product import Layout, Licence, Observe, ObserveContext, Observed, Source, Window
 from urbancast.core.time import DAY, UTC_US, from_local, local_clock
 from urbancast.products import instants
 from urbancast.products.climate import hours_of, instants_of
@@ -44,6 +44,26 @@ def layout(*, place: str | None, time: str, value: str, form: str, tz: str, also
 
     columns = tuple(name for name in (place, time, value) if name)
     return Layout(name="table", columns=columns, parse=parse, optional=also)
+
+
+def boundaries(*, place: str, name: str, also: tuple[str, ...], licence: Licence) -> Source:
+    """Source ``places``: a GeoJSON or Shapefile of zones, their ids and names in these properties."""
+
+    def parse(native: pl.DataFrame) -> pl.DataFrame:
+        text = {column: pl.col(known).cast(pl.String) for column, known in (("place", place), ("name", name))}
+        return native.select(**text, part_of=pl.lit(None, pl.String), geometry="geometry")
+
+    return Source(
+        name="places",
+        portal="files",
+        url="https://example.org/places.geojson",  # where they are published
+        dataset="places.geojson",
+        layouts=(Layout(name="zones", columns=tuple({place, name, "geometry"}), parse=parse, optional=also),),
+        schema={"place": pl.String, "name": pl.String, "part_of": pl.String, "geometry": pl.Binary},
+        licence=licence,
+        role="places",
+        is_required=False,
+    )
 
 
 def publication(tz: str, *, days: int = 1, hour: int = 9) -> Callable[[pl.Expr], pl.Expr]:
