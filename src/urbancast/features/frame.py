@@ -20,7 +20,7 @@ from urbancast.features.rows import forecast_rows, training_rows
 
 __all__ = ["FEATURES", "build", "columns", "forecast_rows", "training_rows", "with_reach"]
 
-FEATURES = ("calendar", "lag", "rolling", "recent", "profile", "weather", "place", "rules", "rate", "pair")
+FEATURES = ("calendar", "lag", "rolling", "recent", "profile", "weather", "place", "rules", "rate", "pair", "annual")
 HOUR_US = 3_600_000_000
 Chosen = Sequence[tuple[ModuleType, dict[str, Any]]]
 

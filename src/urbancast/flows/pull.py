@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -18,7 +20,7 @@ from urbancast.flows import network
 from urbancast.flows.job import Job, step
 from urbancast.geo import places as shapes
 from urbancast.lake import covariates, observations, places, provenance, quarantine, raw, runs
-from urbancast.portals import layouts
+from urbancast.portals import layouts, pages
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 
@@ -98,10 +100,12 @@ def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
     kept = 0
     with Session.of(source, link=link or job.portal_url, policy=job.policy) as session:
         for fetched in _fetch(job, source, asked, session):
+            if source.is_streamed and raw.knows(job.lake, fetched, product=job.product.id, source=source.name):
+                continue
             native = layouts.native(fetched)
             if link and native.width == 0:
                 raise ContractError(f"{source.name}: expected a table in {link}, found an empty file; check the path")
-            layouts.parse(source, fetched)  # a shape that cannot be read is refused before it is kept
+            layouts.parse_frame(source, native)  # a shape that cannot be read is refused before it is kept
             layout = layouts.match(source, native)
             kept += raw.keep(
                 job.lake,
@@ -136,17 +140,83 @@ def _parsed(job: Job, source: Source, since: datetime | None) -> pl.DataFrame:
     return rows if source.time is None or since is None else rows.filter(pl.col(source.time) >= since)
 
 
+def _streamed(job: Job, source: Source, since: datetime | None) -> Iterator[pl.DataFrame]:
+    """Canonical pages of a streamed source, file by file; a file whose pages are not all here yet waits.
+
+    Pages of one file were known together: when the last of them came.
+    """
+    listed = raw.listed(job.lake, job.product.id, source.name, since=since)
+    for rows in _files(listed):
+        complete_at = max(row["fetched_at"] for row in rows)
+        for row in rows:
+            page = raw.page(job.lake, row)
+            frame = layouts.parse(source, Fetched.of_page(page.manifest, page.payload))
+            frame = frame.with_columns(fetched_at=pl.lit(complete_at, dtype=frame.schema["fetched_at"]))
+            yield frame if source.time is None or since is None else frame.filter(pl.col(source.time) >= since)
+
+
+def _files(listed: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
+    """Manifest rows of each whole file, in order of completion, pages in order of their bytes."""
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for row in listed.iter_rows(named=True):
+        groups.setdefault((row["url"], json.loads(row["query"]).get("sha256", row["sha256"])), []).append(row)
+    ordered = sorted(groups.values(), key=lambda rows: max(row["fetched_at"] for row in rows))
+    for rows in ordered:
+        rows.sort(key=lambda row: json.loads(row["query"]).get("first_byte", 0))
+        queries = [json.loads(row["query"]) for row in rows]
+        if "first_byte" not in queries[0] or pages.is_whole(queries):
+            yield rows
+
+
+class _Counted:
+    """Frames of a streamed source as `observe` takes them, counted on their way."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
+        self._frames = frames
+        self.height = 0
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for frame in self._frames:
+            self.height += frame.height
+            yield frame
+
+
 def _put_places(job: Job, run_id: str) -> None:
+    """Places from boundaries or as a schematic, with what the tables of facts say of them, by vintage."""
+    is_first = places.get(job.lake, job.product.id).is_empty()
     named = _by_role(job, "places")
+    facts = _by_role(job, "facts") if job.recipe.attributes else []
+    if not is_first and not _is_pending(job, [source.name for source in (*named, *facts)]):
+        return
     if named:
         rows = _parsed(job, named[0], None)
         columns: dict[str, str] = {name: name for name in ("place", "name", "part_of") if name in rows.columns}
-        frame = shapes.from_features(rows, columns, kind=job.product.place_kind).places
-    elif places.get(job.lake, job.product.id).is_empty():
-        frame = shapes.schematic(job.product)
+        frame = shapes.from_features(rows, columns, kind=job.product.shape_kind).places
     else:
-        return
+        frame = shapes.schematic(job.product)
+    if job.recipe.attributes is not None:
+        frame = job.recipe.attributes(frame, {source.name: _facts(job, source) for source in facts})
     places.put(job.lake, job.product.id, frame)
+
+
+def _facts(job: Job, source: Source) -> pl.DataFrame:
+    """Canonical rows of the newest version of each file of a table of facts; ``file`` is its name."""
+    newest = {row["url"]: row for row in raw.listed(job.lake, job.product.id, source.name).iter_rows(named=True)}
+    frames = [pl.DataFrame(schema={**source.schema, "file": pl.String})]
+    for url, row in sorted(newest.items()):
+        page = raw.page(job.lake, row)
+        frame = layouts.parse(source, Fetched.of_page(page.manifest, page.payload))
+        frames.append(frame.with_columns(file=pl.lit(PurePosixPath(unquote(urlsplit(url).path)).stem)))
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _is_pending(job: Job, sources: Collection[str]) -> bool:
+    """Whether a page of these sources is kept that no complete pull has worked on."""
+    done = runs.read(job.lake, job.product.id).filter(
+        (pl.col("flow") == FLOW) & (pl.col("step") == "complete") & (pl.col("state") == "done")
+    )
+    kept = raw.manifest(job.lake, job.product.id).filter(pl.col("source").is_in(list(sources)))
+    return kept.join(done.select("run"), on="run", how="anti").height > 0
 
 
 def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
@@ -163,7 +233,12 @@ def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
     look_back = max(source.look_back for source in sources)
     start = None if is_whole else window.start - look_back
     since = None if start is None else start - job.recipe.context
-    rows = {source.name: _parsed(job, source, since) for source in sources}
+    if not job.links and not _is_pending(job, [source.name for source in sources]):
+        return _nothing(sources)
+    rows: dict[str, Any] = {
+        source.name: _Counted(_streamed(job, source, since)) if source.is_streamed else _parsed(job, source, since)
+        for source in sources
+    }
     known = places.get(job.lake, job.product.id)
     context = ObserveContext(
         tz=job.product.tz,
@@ -189,7 +264,13 @@ def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
     )
 
 
-def _conserve(job: Job, rows: Mapping[str, pl.DataFrame], seen: Observed) -> dict[str, int]:
+def _nothing(sources: list[Source]) -> Pulled:
+    """No page is new: what they say was observed before."""
+    none = {source.name: 0 for source in sources}
+    return Pulled(new_pages=0, raw_rows=none, used=none, quarantined=none, repeated=none, added=0, notes={})
+
+
+def _conserve(job: Job, rows: Mapping[str, Any], seen: Observed) -> dict[str, int]:
     """Return quarantined rows by source, or stop: every raw row has exactly one fate."""
     counts: dict[str, Any] = dict(seen.quarantine.group_by("source").len().iter_rows())
     for name, frame in rows.items():

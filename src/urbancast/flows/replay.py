@@ -8,6 +8,7 @@ from urbancast.core.errors import QueryError
 from urbancast.core.time import instants
 from urbancast.flows import forecast, panel as panels, train
 from urbancast.flows.job import Job, step
+from urbancast.lake import observations
 
 FLOW = "replay"
 
@@ -20,7 +21,7 @@ def run(job: Job, *, days: int | None = None) -> list[datetime]:
         )
     length = timedelta(days=days) if days else job.recipe.replay
     first = job.now - length
-    origins = instants(first, job.now, job.recipe.issue_step)
+    origins = _origins(job, first)
     run_id = job.run_id(FLOW, str(length.days))
     with step(job, run_id, FLOW, "train as known then"):
         served = forecast.serving_releases(job)
@@ -30,3 +31,11 @@ def run(job: Job, *, days: int | None = None) -> list[datetime]:
         forecast.issue(job, releases, known, origins, run_id)
         facts.update(origins=len(origins), releases=[release.name for release, _ in releases])
     return origins
+
+
+def _origins(job: Job, first: datetime) -> list[datetime]:
+    """Origins from ``first`` on; with a ``replay_step`` that far apart, and none after the newest truth."""
+    if job.recipe.replay_step is None:
+        return instants(first, job.now, job.recipe.issue_step)
+    known_to = observations.data_to(job.lake, job.product.id, at=job.now) or job.now
+    return instants(first, min(known_to, job.now), job.recipe.replay_step)

@@ -110,8 +110,7 @@ def keep(  # noqa: PLR0913 - one argument a column
 ) -> bool:
     """Keep a page; False where the newest page kept for this query has the same bytes."""
     provenances.require(lake, product, provenance)
-    sha256 = hashlib.sha256(fetched.payload).hexdigest()
-    query = json.dumps({**fetched.query, MEDIA: fetched.media}, sort_keys=True, default=str)
+    sha256, query = _identity(fetched)
     path = f"raw/{product}/{source}/{sha256}.{extension(fetched.media)}"
     if not lake.files.exists(path):
         lake.files.put(path, fetched.payload)
@@ -134,13 +133,29 @@ def keep(  # noqa: PLR0913 - one argument a column
     }
 
     def unless_known(before: Snapshot) -> pl.DataFrame:
-        same_query = (pl.col("source") == source) & (pl.col("query") == query)
-        pages = before.scan(product=product).filter(same_query).select("sha256", "fetched_at")
-        newest = pages.sort("fetched_at").tail(1).collect()
-        is_known = newest.height == 1 and newest["sha256"][0] == sha256
+        is_known = _newest(before.scan(product=product), source, query) == sha256
         return pl.DataFrame() if is_known else pl.DataFrame([row], infer_schema_length=None)
 
     return lake.derive("raw", product, unless_known) == 1
+
+
+def knows(lake: Lake, fetched: Page, *, product: str, source: str) -> bool:
+    """Whether the newest page kept for this query has the same bytes."""
+    sha256, query = _identity(fetched)
+    return _newest(lake.scan("raw", product=product), source, query) == sha256
+
+
+def _identity(fetched: Page) -> tuple[str, str]:
+    """Hash of the bytes and the query as the manifest writes it."""
+    query = json.dumps({**fetched.query, MEDIA: fetched.media}, sort_keys=True, default=str)
+    return hashlib.sha256(fetched.payload).hexdigest(), query
+
+
+def _newest(rows: pl.LazyFrame, source: str, query: str) -> str | None:
+    """Hash of the newest page of a query."""
+    same_query = (pl.col("source") == source) & (pl.col("query") == query)
+    newest = rows.filter(same_query).select("sha256", "fetched_at").sort("fetched_at").tail(1).collect()
+    return newest["sha256"][0] if newest.height else None
 
 
 def manifest(lake: Lake, product: str, source: str | None = None) -> pl.DataFrame:
@@ -155,12 +170,19 @@ def read(
     lake: Lake, product: str, source: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> list[RawPage]:
     """Pages in fetch order whose window meets [since, until); pages without a window are always among them."""
+    return [page(lake, row) for row in listed(lake, product, source, since=since, until=until).iter_rows(named=True)]
+
+
+def listed(
+    lake: Lake, product: str, source: str, *, since: datetime | None = None, until: datetime | None = None
+) -> pl.DataFrame:
+    """Manifest rows of the pages that `read` returns: for one page after the other, where all are too many."""
     rows = manifest(lake, product, source)
     if since is not None:
         rows = rows.filter(pl.col("window_end").is_null() | (pl.col("window_end") > since))
     if until is not None:
         rows = rows.filter(pl.col("window_start").is_null() | (pl.col("window_start") < until))
-    return [_page(lake, row) for row in rows.iter_rows(named=True)]
+    return rows
 
 
 def first_contact(lake: Lake, product: str) -> datetime | None:
@@ -174,7 +196,8 @@ def extension(media: str) -> str:
     return _EXTENSIONS.get(media.partition(";")[0].strip().lower(), "bin")
 
 
-def _page(lake: Lake, row: dict[str, Any]) -> RawPage:
+def page(lake: Lake, row: dict[str, Any]) -> RawPage:
+    """Page of a manifest row, with its bytes."""
     query = json.loads(row["query"])
     media = query.pop(MEDIA, "application/octet-stream")
     return RawPage(

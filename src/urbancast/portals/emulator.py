@@ -90,7 +90,9 @@ class Emulator(AbstractContextManager["Emulator"]):
                 return emulator_explore.exports(dataset, found.group(3), query, stage=stage)
             return emulator_explore.records(dataset, query, stage=stage)
         if found := _FILE.match(path):
-            return emulator_files.answer(self._named("file", found.group(1)), headers, stage=stage)
+            name = found.group(1)
+            dataset = emulator_files.find(self.datasets, name) or self._named("file", name)
+            return emulator_files.answer(dataset, name, headers, stage=stage)
         weather = [dataset for dataset in self.datasets if dataset.protocol == "open_meteo"]
         if (found := _WEATHER.match(path)) and weather:
             return emulator_weather.answer(emulator_weather.nearest(weather, query), found.group(1), query, stage=stage)

@@ -35,6 +35,8 @@ class Dataset:
     ``revised(frame, at)``: the rows as the portal showed them at that moment.
     ``issued(window, lead_days)``: Open-Meteo hours as forecast so many days ahead.
     ``start``: first instant there is anything. ``labels``: field name to label, for CSV exports of Explore.
+    ``every``: a file a ``quarter`` of ``tz``, named ``id-2020-Q1``; ``published`` is then of the time of its last hour.
+    ``written(frame, name)``: the bytes of a CSV file, where it has ways of its own.
     ``form``: ``csv``, ``parquet`` or ``geojson`` of a file; ``encoding``, ``separator``, ``has_header`` of a CSV.
     """
 
@@ -49,6 +51,9 @@ class Dataset:
     labels: Mapping[str, str] = field(default_factory=dict)
     latitude: float = 0.0
     longitude: float = 0.0
+    every: Literal["quarter"] | None = None
+    tz: str = "UTC"
+    written: Callable[[pl.DataFrame, str], bytes] | None = None
     form: Literal["csv", "parquet", "geojson"] = "csv"
     encoding: str = "utf-8"
     separator: str = ";"

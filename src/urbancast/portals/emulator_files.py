@@ -5,24 +5,39 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 
 import orjson
 import polars as pl
 import shapely
 
+from urbancast.core.product import Window
+from urbancast.core.time import UTC_US, local_midnight
 from urbancast.portals import media
 from urbancast.portals.emulator_data import Dataset, Stage
-from urbancast.portals.emulator_reply import Reply
+from urbancast.portals.emulator_reply import RefusedError, Reply
 from urbancast.portals.shapes import GEOMETRY
 
+_QUARTER = re.compile(r"(.+)-(\d{4})-Q([1-4])$")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 _MEDIA = {"csv": media.CSV, "parquet": media.PARQUET, "geojson": media.GEOJSON}
 
 
-def answer(dataset: Dataset, headers: Mapping[str, str], *, stage: Stage) -> Reply:
+def find(datasets: Iterable[Dataset], name: str) -> Dataset | None:
+    """Dataset whose file has this name, be it one of its periods."""
+    quarter = _QUARTER.match(name)
+    for dataset in datasets:
+        is_named = dataset.id == name or (dataset.every and quarter and quarter.group(1) == dataset.id)
+        if dataset.protocol == "file" and is_named:
+            return dataset
+    return None
+
+
+def answer(dataset: Dataset, name: str, headers: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer with the file as of the clock, or with the part asked for."""
-    body = _bytes(dataset, stage.faults.of_columns(stage.tables.rows(dataset), f"files/{dataset.id}"))
+    frame = _quarter(dataset, name, stage) if dataset.every else stage.tables.rows(dataset)
+    body = _bytes(dataset, name, stage.faults.of_columns(frame, f"files/{name}"))
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     told = {"ETag": etag, "Accept-Ranges": "bytes"}
     if headers.get("if-none-match") == etag:
@@ -37,7 +52,25 @@ def answer(dataset: Dataset, headers: Mapping[str, str], *, stage: Stage) -> Rep
     return Reply(status=206, body=body[first : last + 1], media=_MEDIA[dataset.form], headers=told)
 
 
-def _bytes(dataset: Dataset, frame: pl.DataFrame) -> bytes:
+def _quarter(dataset: Dataset, name: str, stage: Stage) -> pl.DataFrame:
+    """Rows of one quarter; RefusedError before its publication."""
+    found = _QUARTER.match(name)
+    if found is None:
+        raise RefusedError(404, {"error": True, "message": f"Not found: {name}"})
+    first = date(int(found.group(2)), 3 * int(found.group(3)) - 2, 1)
+    start, end = (local_midnight(day, dataset.tz) for day in (first, (first + timedelta(days=95)).replace(day=1)))
+    now = stage.tables.now()
+    publish = dataset.published or (lambda time: time)
+    last = pl.lit(end - timedelta(hours=1), dtype=UTC_US)
+    if pl.select(at=publish(last).cast(UTC_US))["at"][0] > now:
+        raise RefusedError(404, {"error": True, "message": f"Not found: {name}"})
+    frame = dataset.rows(Window(start=start, end=end))
+    return dataset.revised(frame, now) if dataset.revised else frame
+
+
+def _bytes(dataset: Dataset, name: str, frame: pl.DataFrame) -> bytes:
+    if dataset.written is not None:
+        return dataset.written(frame, name)
     if dataset.form == "parquet":
         store = io.BytesIO()
         frame.write_parquet(store)

@@ -14,7 +14,7 @@ _SINGLE_BYTE = ["cp1252", "latin_1", "iso8859_15", "cp850"]
 _WESTERN = {"latin_1", "cp1252", "iso8859_15"}  # what differs between them is rare
 _ASCII = 0x7F
 _TELLING_BYTES = 64  # fewer non-ASCII bytes than this tell encodings apart by chance
-_SAMPLE_BYTES = 1 << 16
+SAMPLE_BYTES = 1 << 16
 _SAMPLE_LINES = 60
 
 
@@ -46,7 +46,7 @@ def text_of(payload: bytes) -> str:
 
 def dialect_of(text: str, encoding: str = "utf-8") -> Dialect:
     """Delimiters of header and body: the pair under which the header has as many fields as most lines."""
-    lines = [line for line in text[: _SAMPLE_BYTES * 4].splitlines()[: _SAMPLE_LINES + 1] if line.strip()]
+    lines = [line for line in text[: SAMPLE_BYTES * 4].splitlines()[: _SAMPLE_LINES + 1] if line.strip()]
     if not lines:
         return Dialect(encoding=encoding, delimiter=",", header_delimiter=",")
     header, body = lines[0], lines[1:] or lines[:1]
@@ -92,6 +92,6 @@ def _around_high_bytes(payload: bytes) -> bytes:
         if not line.isascii():
             kept.append(line)
             size += len(line)
-            if size >= _SAMPLE_BYTES:
+            if size >= SAMPLE_BYTES:
                 break
     return b"".join(kept)

@@ -16,3 +16,7 @@ class PassingError(PortalError):
 
 class LyingError(PortalError):
     """An answer that contradicts itself or cannot be read; it is asked once more, then the pull stops."""
+
+
+class AbsentError(PortalError):
+    """What was asked for is not there (404, 410): not published yet, moved or gone."""

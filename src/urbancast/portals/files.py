@@ -1,21 +1,25 @@
 """Files by path or URL: CSV, parquet, JSON, GeoJSON, Shapefile (``.shp`` or zip); bytes are kept as they are.
 
-A folder stands for all files in it of known kinds, by name. ``source.url`` or ``url`` says where.
+A folder stands for all files in it of known kinds, by name, a pattern for those it matches. ``source.url`` or
+``url`` says where. A source may come in several files (``portals.periods``), or streamed, page by page.
 """
 
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from urbancast.core.errors import PortalError
 from urbancast.core.product import Source, Window
-from urbancast.portals import media, read
+from urbancast.portals import media, pages, periods, read
 from urbancast.portals.download import download
+from urbancast.portals.errors import AbsentError
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 
@@ -31,26 +35,86 @@ def fetch(
     now: datetime,
     url: str | None = None,
 ) -> Iterator[Fetched]:
-    """Yield each file, whole: a file has no window, so all of its rows come whatever is asked."""
+    """Yield each file, whole, or page by page where the source is streamed.
+
+    A file has no window, so all of its rows come whatever is asked. Of a source by period, the files whose
+    publication has passed; one that is late all the same is left out. PortalError where none of them is there.
+    """
     where = url or source.url
-    if where.startswith(("http://", "https://")):
-        where = _file_of(where, source)
-        payload, kind = _remote(where, session)
-        yield _fetched(where, payload, kind, now=now, window=window)
+    if not where.startswith(("http://", "https://")):
+        for path in _local(source, where):
+            yield from _read(source, path, session=session, now=now, window=window)
         return
-    for path in _local(source, where):
-        if path.stat().st_size > session.policy.size_limit:
-            raise PortalError(
-                f"{source.name}: expected at most {session.policy.size_limit} bytes, found {path.stat().st_size} in "
-                f"{path.name}; split the file",
-            )
-        is_shape = path.suffix.lower() == ".shp"
-        payload = _zipped(path) if is_shape else path.read_bytes()
-        kind = media.of("", path.name, payload)
-        yield _fetched(path.resolve().as_uri(), payload, kind, now=now, window=window)
+    is_portal = url is None or _is_bare(where) or "{name}" in where
+    wanted = periods.files(source, window, now) if is_portal else [periods.Named(name=source.dataset)]
+    absent: list[AbsentError] = []
+    for named in wanted:
+        held = named.window or window
+        try:
+            yield from _remote(_file_of(where, named.name), source, session=session, now=now, window=held)
+        except AbsentError as error:
+            absent.append(error)
+    if absent and (len(absent) == len(wanted) or periods.EVERY not in source.query):
+        raise absent[0]
 
 
-def _remote(url: str, session: Session) -> tuple[bytes, str]:
+def _read(source: Source, path: Path, *, session: Session, now: datetime, window: Window | None) -> Iterator[Fetched]:
+    if path.stat().st_size > session.policy.size_limit:
+        raise PortalError(
+            f"{source.name}: expected at most {session.policy.size_limit} bytes, found {path.stat().st_size} in "
+            f"{path.name}; split the file",
+        )
+    url = path.resolve().as_uri()
+    if source.is_streamed and media.of("", path.name) == media.CSV:
+        yield from _streamed(path, url, now=now, window=window)
+        return
+    payload = _zipped(path) if path.suffix.lower() == ".shp" else path.read_bytes()
+    yield _fetched(url, payload, media.of("", path.name, payload), now=now, window=window)
+
+
+def _remote(url: str, source: Source, *, session: Session, now: datetime, window: Window | None) -> Iterator[Fetched]:
+    if source.is_streamed:
+        with _folder(session) as folder:
+            found = download(url, session=session, folder=folder)
+            try:
+                with found.path.open("rb") as file:
+                    kind = media.of(found.media, url, file.read(4096))
+                if kind == media.CSV:
+                    yield from _streamed(found.path, url, now=now, window=window)
+                else:
+                    yield _fetched(url, found.path.read_bytes(), kind, now=now, window=window)
+            finally:
+                found.path.unlink()
+        return
+    payload, kind = _whole(url, session)
+    yield _fetched(url, payload, kind, now=now, window=window)
+
+
+@contextmanager
+def _folder(session: Session) -> Iterator[Path]:
+    """Where downloads go: the session's folder, in which a stopped one goes on, else one for now."""
+    if session.folder is not None:
+        yield session.folder / "downloads"
+        return
+    with tempfile.TemporaryDirectory(prefix="urbancast-") as folder:
+        yield Path(folder)
+
+
+def _streamed(path: Path, url: str, *, now: datetime, window: Window | None) -> Iterator[Fetched]:
+    for page in pages.of_file(path):
+        yield Fetched(
+            url=url,
+            query=page.query,
+            payload=page.payload,
+            media=media.CSV,
+            fetched_at=now,
+            rows_claimed=None,
+            rows_received=page.lines,
+            window=window,
+        )
+
+
+def _whole(url: str, session: Session) -> tuple[bytes, str]:
     if session.folder is None:
         answer = session.get(url)
         return answer.payload, media.of(answer.media, url, answer.payload)
@@ -60,16 +124,20 @@ def _remote(url: str, session: Session) -> tuple[bytes, str]:
     return payload, media.of(found.media, url, payload)
 
 
-def _file_of(url: str, source: Source) -> str:
+def _file_of(url: str, name: str) -> str:
     """Return the file's URL; a bare host, as the emulator's, keeps its files under ``/files``."""
-    bare = urlsplit(url).path in ("", "/") and source.dataset
-    return f"{url.rstrip('/')}/files/{source.dataset}" if bare else url
+    return f"{url.rstrip('/')}/files/{name}" if _is_bare(url) and name else url.replace("{name}", name)
+
+
+def _is_bare(url: str) -> bool:
+    return urlsplit(url).path in ("", "/")
 
 
 def _local(source: Source, where: str) -> list[Path]:
     path = Path(unquote(urlsplit(where).path) if where.startswith("file:") else where).expanduser()
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in media.BY_SUFFIX)
+    if path.is_dir() or "*" in path.name:
+        matches = path.iterdir() if path.is_dir() else path.parent.glob(path.name)
+        found = sorted(p for p in matches if p.suffix.lower() in media.BY_SUFFIX)
     else:
         found = [path] if path.is_file() else []
     if not found:

@@ -6,6 +6,7 @@ A layout matches when all its ``columns`` are there and nothing stands outside `
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -69,9 +70,27 @@ def match(source: Source, frame: pl.DataFrame) -> Layout:
 
 def differ(layout: Layout, columns: Sequence[str]) -> Difference:
     """Names that ``layout`` misses in ``columns``, and names it does not know."""
+    columns = list(_meant(layout, columns).values())
     known = {*layout.columns, *layout.optional}
     strange = () if ANY in known else tuple(c for c in columns if c not in known and not c.startswith(":"))
     return Difference(layout=layout, missing=tuple(c for c in layout.columns if c not in columns), unexpected=strange)
+
+
+def _meant(layout: Layout, columns: Sequence[str]) -> dict[str, str]:
+    """Native names to ours, for those that a layout by meaning knows; the others stay. One meaning holds once."""
+    ours = {native_name: name for name, natives in layout.meanings.items() for native_name in natives}
+    found: dict[str, str] = {}
+    for column in columns:
+        name = ours.get(folded(column), column)
+        found[column] = column if name in found.values() else name
+    return found
+
+
+def folded(name: str) -> str:
+    """Column name in lower case without accents, words joined by ``_``."""
+    plain = unicodedata.normalize("NFKD", name.replace("º", " ").replace("ª", " ").casefold())
+    kept = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    return "_".join(kept.split())
 
 
 def parse(source: Source, fetched: Fetched) -> pl.DataFrame:
@@ -92,6 +111,7 @@ def parse_frame(source: Source, frame: pl.DataFrame) -> pl.DataFrame:
     layout = match(source, frame)
     if frame.width == 0:
         return pl.DataFrame(schema=dict(source.schema))
+    frame = frame.rename(_meant(layout, frame.columns))
     absent = [name for name in layout.optional if name != ANY and name not in frame.columns]
     whole = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     parsed = _parsed(source, layout, whole)

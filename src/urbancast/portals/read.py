@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 import polars as pl
@@ -30,17 +31,24 @@ def frame(payload: bytes, media_type: str) -> pl.DataFrame:
     reader = _READERS.get(media_type)
     if reader is None:
         raise PortalError(f"portal: expected one of {', '.join(_READERS)}, found {media_type!r}; name another format")
+    return _read(reader, payload, media_type)
+
+
+def _read(reader: Callable[[Any], pl.DataFrame], given: Any, media_type: str) -> pl.DataFrame:
     try:
-        return reader(payload)
+        return reader(given)
     except _UNREADABLE as error:
+        size = len(given.payload if isinstance(given, Fetched) else given)
         raise LyingError(
-            f"portal: expected readable {media_type}, found {len(payload)} bytes that are not ({error}); ask again",
+            f"portal: expected readable {media_type}, found {size} bytes that are not ({error}); ask again",
         ) from error
 
 
 def native(fetched: Fetched) -> pl.DataFrame:
     """Native frame of one answer; forecasts get when they were issued from when they were fetched."""
     media_type = fetched.media or media.sniff(fetched.payload)
+    if "first_byte" in fetched.query:
+        return _read(_page, fetched, media_type)
     table = frame(fetched.payload, media_type)
     if media_type != media.OPEN_METEO:
         return table
@@ -71,15 +79,39 @@ def _csv(payload: bytes) -> pl.DataFrame:
     names = encoding.names_of(header.rstrip("\r"), dialect.header_delimiter)
     if all(_NUMBER.match(name) for name in names):  # a table without a header: its first line is a row
         names, body = [f"column_{n}" for n in range(1, len(names) + 1)], text
+    return _table(names, body.encode(), dialect.delimiter)
+
+
+def _page(fetched: Fetched) -> pl.DataFrame:
+    """Rows of one page of a streamed file; its header line and encoding stand in its query."""
+    codec, header, body = str(fetched.query["encoding"]), str(fetched.query["header"]), fetched.payload
+    if fetched.query["first_byte"] == 0:
+        body = body.partition(b"\n")[2]
+    if not codec.startswith("utf-8"):
+        body = _decoded(body, codec).encode()
+    sample = body[: encoding.SAMPLE_BYTES].decode("utf-8", "ignore")
+    dialect = encoding.dialect_of(f"{header}\n{sample}")
+    return _table(encoding.names_of(header, dialect.header_delimiter), body, dialect.delimiter)
+
+
+def _decoded(body: bytes, codec: str) -> str:
+    try:
+        return body.decode(codec)
+    except UnicodeDecodeError:  # bytes that windows-1252 leaves undefined
+        return body.decode("latin_1")
+
+
+def _table(names: list[str], body: bytes, delimiter: str) -> pl.DataFrame:
+    """Frame of texts of a body of lines in UTF-8."""
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"columns named twice: {', '.join(twice)}")
     if not body.strip():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     return pl.read_csv(
-        io.BytesIO(body.encode()),
-        separator=dialect.delimiter,
-        quote_char='"' if body.count('"') % 2 == 0 else None,  # one left open would swallow the rows after it
+        io.BytesIO(body),
+        separator=delimiter,
+        quote_char='"' if body.count(b'"') % 2 == 0 else None,  # one left open would swallow the rows after it
         has_header=False,
         new_columns=names,
         schema=dict.fromkeys(names, pl.String),

@@ -20,12 +20,13 @@ from urbancast.core.errors import PortalError
 from urbancast.core.product import Source
 from urbancast.portals import media
 from urbancast.portals.cache import Cache, Kept
-from urbancast.portals.errors import PassingError
+from urbancast.portals.errors import AbsentError, PassingError
 from urbancast.settings import settings
 
 USER_AGENT = "urbancast/0.1 (open forecasts; polite client)"
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OK, _PARTIAL, _NOT_MODIFIED = 200, 206, 304
+_ABSENT = frozenset({404, 410})
 _LONGEST_MESSAGE = 300
 
 
@@ -216,7 +217,8 @@ def check_status(response: httpx.Response) -> None:
         after = _retry_after_s(response.headers.get("retry-after"), response.headers.get("date"))
         raise PassingError(f"portal: expected 200 from {host}, found {status}; try again later", after)
     said = response.read()[:_LONGEST_MESSAGE].decode("utf-8", "replace")
-    raise PortalError(f"portal: expected 200 from {host}, found {status} ({said}); check the source's query")
+    kind = AbsentError if status in _ABSENT else PortalError
+    raise kind(f"portal: expected 200 from {host}, found {status} ({said}); check the source's query")
 
 
 def check_not_html(payload: bytes, declared: str, *, url: str) -> None:

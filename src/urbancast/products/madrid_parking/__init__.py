@@ -1,0 +1,1 @@
+"""Paid parking in the regulated streets of Madrid."""
