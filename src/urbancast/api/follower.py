@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 import structlog
 
-from urbancast.api import atlas, progress, record, snapshot
+from urbancast.api import atlas, progress, record, roads, snapshot
 from urbancast.api.snapshot import Cache, View, World
 from urbancast.core.errors import NotReadyError, UrbancastError
 from urbancast.core.product import Product
-from urbancast.lake import alerts, places, releases, runs, serving, verdicts
+from urbancast.geo.streets import Streets
+from urbancast.lake import alerts, network, places, releases, runs, serving, verdicts
 from urbancast.lake.store import Lake
 
 RECORD_EVERY = timedelta(seconds=5)
@@ -108,6 +109,7 @@ class Follower:
         view = replace(old, progress=doing, provenance=row["provenance"])
         view = self._with_atlas(view, versions)
         view = self._with_snapshot(view, row, now)
+        view = self._with_roads(view, row)
         return self._with_record(view, row, versions, now)
 
     def _with_atlas(self, view: View, versions: Mapping[str, int]) -> View:
@@ -127,6 +129,19 @@ class Follower:
         built = snapshot.build(self._open(), view.product, row, view.atlas, now)
         is_same = view.snapshot is not None and view.snapshot.places == built.places
         return replace(view, snapshot=built, records=view.records if is_same else {})  # a record's rows are its places
+
+    def _with_roads(self, view: View, row: Mapping[str, Any]) -> View:
+        name = row["versions"].get("network")
+        if not name or view.atlas is None:
+            return replace(view, roads=None)
+        if not self._has_changed(view, "network", (name, str(row["releases"]), view.atlas.geojson.etag)):
+            return view
+        lake, known = self._open(), releases.read(self._open(), view.product.id)
+        facts = {release: snapshot.decode(text) for release, text in known.select("release", "facts").iter_rows()}
+        spread = {m: float(facts.get(r, {}).get("dispersion", 0.0)) for m, r in row["releases"].items()}
+        old = view.roads.streets if view.roads is not None and view.roads.name == name else None
+        streets = old or Streets.load(network.load(lake, view.product.id, name))
+        return replace(view, roads=roads.make(view.product, view.atlas, streets, name=name, dispersion=spread))
 
     def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
         if view.atlas is None or view.snapshot is None:

@@ -18,6 +18,7 @@ from urbancast.api.pairs import Book
 from urbancast.api.payload import Payload, digest
 from urbancast.api.progress import WAITING, Progress
 from urbancast.api.record import Record
+from urbancast.api.roads import Roads
 from urbancast.core.errors import ContractError
 from urbancast.core.product import Measure, Product, Provenance
 from urbancast.core.time import as_grain
@@ -69,6 +70,7 @@ class View:
     records: Mapping[str, Record] = field(default_factory=dict)
     verdicts: tuple[Mapping[str, Any], ...] = ()
     progress: Progress = WAITING
+    roads: Roads | None = None
 
     @property
     def tag(self) -> str | None:

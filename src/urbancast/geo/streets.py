@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from urbancast.core.errors import ContractError
 from urbancast.geo.metric import Floats, Plane
 from urbancast.geo.network import Ints, Network
+from urbancast.geo.packed import pack, unpack
 from urbancast.geo.pieces import Pieces
 
 FORMAT = 1
@@ -115,34 +113,20 @@ class Streets:
 
     def dump(self) -> bytes:
         """Bytes that ``load`` reads, the same for the same streets."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as folder:
-            head = json.dumps({"format": FORMAT, "facts": dict(self.facts)}, sort_keys=True)
-            folder.writestr(zipfile.ZipInfo("head.json"), head)
-            folder.writestr(zipfile.ZipInfo("network.zip"), self.network.dump())
-            folder.writestr(zipfile.ZipInfo("pieces.zip"), self.pieces.dump())
-            for name in _ARRAYS:
-                one = io.BytesIO()
-                np.lib.format.write_array(one, np.ascontiguousarray(getattr(self, name)), allow_pickle=False)
-                folder.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue(), zipfile.ZIP_DEFLATED)
-        return packed.getvalue()
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        parts = {name: np.frombuffer(getattr(self, name).dump(), dtype=np.uint8) for name in ("network", "pieces")}
+        return pack({"format": FORMAT, "facts": dict(self.facts)}, arrays | parts)
 
     @classmethod
     def load(cls, packed: bytes) -> Streets:
         """Streets of ``dump``; nothing is unpickled."""
-        try:
-            with zipfile.ZipFile(io.BytesIO(packed)) as folder:
-                head = json.loads(folder.read("head.json"))
-                if head["format"] != FORMAT:
-                    raise ContractError(f"streets: expected format {FORMAT}, found {head['format']!r}; forecast again")
-                arrays = {
-                    name: np.lib.format.read_array(io.BytesIO(folder.read(f"{name}.npy")), allow_pickle=False)
-                    for name in _ARRAYS
-                }
-                network, pieces = folder.read("network.zip"), folder.read("pieces.zip")
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise ContractError(f"streets: expected what dump wrote, found {error}; forecast again") from error
-        return cls(network=Network.load(network), pieces=Pieces.load(pieces), facts=head["facts"], **arrays)
+        head, arrays = unpack(packed, (*_ARRAYS, "network", "pieces"), kind="streets")
+        if head.get("format") != FORMAT:
+            raise ContractError(
+                f"streets: expected format {FORMAT}, found {head.get('format')!r}; pull the roads again"
+            )
+        network, pieces = Network.load(arrays.pop("network").tobytes()), Pieces.load(arrays.pop("pieces").tobytes())
+        return cls(network=network, pieces=pieces, facts=head["facts"], **arrays)
 
 
 def streets_of(network: Network) -> Ints:
