@@ -13,13 +13,14 @@ import pytest
 
 from urbancast import portals, products
 from urbancast.core.product import ObserveContext, Observed, Product, Recipe, Source, Window
-from urbancast.core.time import as_grain
+from urbancast.core.time import UTC_US, as_grain
 from urbancast.geo import places
 from urbancast.portals import layouts
 from urbancast.portals.emulator import Emulator
 from urbancast.portals.session import Session
 
 NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
+MONTH = timedelta(days=30)
 WINDOW = Window(start=NOW - timedelta(days=60), end=NOW)  # holds the end of summer time of most cities
 
 
@@ -46,11 +47,31 @@ class City:
             provenance="sample",
         )
 
-    def fetch(self, source: Source, *, now: datetime = NOW, window: Window = WINDOW, **query: Any) -> pl.DataFrame:
-        """Canonical rows that the emulated portal sends at a moment."""
-        return _fetch(self.product.id, source.name, now, window, tuple(query.items()))
+    @property
+    def now(self) -> datetime:
+        """NOW; of a source that is published months later, the noon after WINDOW was."""
+        stamped = pl.DataFrame({self.counted.time: [NOW]}, schema={self.counted.time: UTC_US})
+        then: datetime = stamped.select(self.published(self.counted)).item()
+        return NOW if then - NOW < MONTH else then.astimezone(UTC) + timedelta(hours=12)
 
-    def raw(self, *, now: datetime = NOW) -> dict[str, pl.DataFrame]:
+    def later(self, at: datetime) -> datetime:
+        """A moment as far before `now` as ``at`` is before NOW."""
+        return at + (self.now - NOW)
+
+    @property
+    def moments(self) -> list[datetime]:
+        """Three fetches between which some of the newest rows were corrected."""
+        if self.now == NOW:
+            return [datetime(2025, 11, day, 12, tzinfo=UTC) for day in (9, 10, 14)]
+        return [self.now + timedelta(days=days) for days in (0, 1, 5)]
+
+    def fetch(
+        self, source: Source, *, now: datetime | None = None, window: Window = WINDOW, **query: Any
+    ) -> pl.DataFrame:
+        """Canonical rows that the emulated portal sends at a moment."""
+        return _fetch(self.product.id, source.name, now or self.now, window, tuple(query.items()))
+
+    def raw(self, *, now: datetime | None = None) -> dict[str, pl.DataFrame]:
         """Canonical rows of every source of observations."""
         named = (source for source in self.recipe.sources if source.role == "observations")
         return {source.name: self.fetch(source, now=now) for source in named}

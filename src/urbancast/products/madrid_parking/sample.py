@@ -50,6 +50,7 @@ def datasets(*, seed: int = SEED) -> list[dict[str, Any]]:
             "protocol": "file",
             "id": "tickets",
             "every": "quarter",
+            "time": "fecha_inicio",
             "tz": TZ,
             "rows": city.rows,
             "published": published,
