@@ -29,15 +29,15 @@ TOLD = (
 
 
 def parse(native: pl.DataFrame) -> pl.DataFrame:
-    """Trips; the files have no row id: an id is what the row says, numbered where several rows say the same.
+    """Trips; the files have no row id: an id is what the row says, so a row said twice is repeated.
 
     ``is_stray``: started in another month than that of its file, where the file names one.
     """
     said = pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in TOLD], separator="|")
     start, end = (from_local(_clock(native, name), TZ) for name in TOLD[1:3])
     month = pl.col("source_month").cast(pl.String) if "source_month" in native.columns else pl.lit(None, pl.String)
-    rows = native.select(
-        said=said,
+    return native.select(
+        id=said,
         time=start,
         minutes=(end - start).dt.total_seconds() / 60,
         km=pl.col("trip_distance").cast(pl.Float64, strict=False) * KM_A_MILE,
@@ -45,7 +45,6 @@ def parse(native: pl.DataFrame) -> pl.DataFrame:
         fare=pl.col("fare_amount").cast(pl.Float64, strict=False),
         is_stray=(_clock(native, TOLD[1]).dt.strftime("%Y-%m") != month).fill_null(value=False),
     )
-    return rows.with_columns(id=pl.format("{}#{}", "said", pl.int_range(pl.len()).over("said"))).select(*SCHEMA)
 
 
 def _zone(name: str) -> pl.Expr:
