@@ -26,7 +26,7 @@ class Remote:
         self._root = url.rstrip("/")
         logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)  # its debug lines hold the query
         self._pool = urllib3.PoolManager(
-            maxsize=8, timeout=urllib3.Timeout(connect=connect_s, read=read_s), retries=urllib3.Retry(0, redirect=0)
+            maxsize=8, timeout=urllib3.Timeout(connect=connect_s, read=read_s), retries=False
         )
 
     def get(self, path: str, fields: Mapping[str, str]) -> tuple[int, Any]:
