@@ -6,17 +6,24 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import shapely
 
-from tests.e2e.conftest import BICYCLES, NOW, fill, promise, shape_rows, texts
+from tests.e2e.conftest import BICYCLES, CRASHES, NOW, ORIGIN, fill, promise, shape_rows, texts
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import Measure, Occupancy, OccupancyPart, Product
+from urbancast.core.time import DAY, HOUR
+from urbancast.geo import pieces, shares
+from urbancast.geo.network import Network
+from urbancast.lake import network, serving
 from urbancast.lake.store import Lake
 
 WEST, SOUTH, EAST, NORTH = 2.30, 48.83, 2.39, 48.88
 FIRST_HOUR, LAST_HOUR = 9, 20
 RESIDENTS, VISITORS = 0.6, 0.1
+COLUMNS, ROWS = 16, 13  # corners of the town's streets
+FAST_KMH, SLOW_KMH = 50.0, 24.0
 
 
 def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
@@ -27,7 +34,7 @@ def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
     (own / "outline.csv").write_text("part,lat,lon\n" + "".join(f"0,{lat},{lon}\n" for lat, lon in corners))
     (own / "landmarks.csv").write_text("name,lat,lon\nTall Tower,48.861,2.352\n")
     lake = Lake.open(str(folder / "lake"))
-    catalog = {one.id: one for one in (kerb(lake, own),)}
+    catalog = {one.id: one for one in (kerb(lake, own), roads(lake, own))}
     return lake, catalog
 
 
@@ -79,3 +86,51 @@ def _spaces(place: dict[str, object]) -> str:
                        "valid_from": "2026-01-01"})  # fmt: skip
 
 
+
+
+def roads(lake: Lake, folder: Path) -> Product:
+    """Crashes in the same zones, with streets in a grid: every third one is faster, one has most of the reports."""
+    product = dataclasses.replace(
+        promise(folder, "roads", texts("Drive", "Conducir", "Conduire"), CRASHES, PlaceKind.ZONE),
+        rank=3, lenses=("route", "zone"),
+    )  # fmt: skip
+    known = zones()
+    fill(lake, product, known, now=NOW)
+    built = Network.of_tables(*streets())
+    made = shares.build(built, pieces.cut(built, known), known, reports())
+    serving.move(
+        lake, product=product.id, origin=ORIGIN, releases={"crashes": "crashes-1"}, provenance="sample",
+        versions={"network": network.keep(lake, product.id, made.dump())}, data_to=ORIGIN - 6 * HOUR,
+        moved_at=ORIGIN + 2 * HOUR, run="e2e",
+    )  # fmt: skip
+    return product
+
+
+def streets() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Corners and two-way streets between neighbouring ones."""
+    lon, lat = np.linspace(WEST + 0.002, EAST - 0.002, COLUMNS), np.linspace(SOUTH + 0.002, NORTH - 0.002, ROWS)
+    nodes = [{"node": y * COLUMNS + x, "lon": float(lon[x]), "lat": float(lat[y])}
+             for y in range(ROWS) for x in range(COLUMNS)]  # fmt: skip
+    edges = []
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            for right, up, line in ((1, 0, y), (0, 1, x)):
+                if x + right < COLUMNS and y + up < ROWS:
+                    ends = (y * COLUMNS + x, (y + up) * COLUMNS + x + right)
+                    name = f"{'Row' if right else 'Column'} {line}"
+                    speed = FAST_KMH if line % 3 == 0 else SLOW_KMH
+                    edges += [{"from_node": a, "to_node": b, "name": name, "speed_kmh": speed}
+                              for a, b in (ends, ends[::-1])]  # fmt: skip
+    return pl.DataFrame(nodes), pl.DataFrame(edges).with_row_index("link")
+
+
+def reports() -> pl.DataFrame:
+    """Two years of reported crashes: half spread evenly, half along the middle row of streets."""
+    dice = np.random.default_rng(7)
+    count = 3000
+    lon = dice.uniform(WEST, EAST, count)
+    middle = np.linspace(SOUTH + 0.002, NORTH - 0.002, ROWS)[6]
+    lat = np.where(np.arange(count) % 2 == 0, middle, dice.uniform(SOUTH, NORTH, count))
+    days = np.sort(dice.uniform(0, 730, count))
+    times = [ORIGIN - (731 - float(day)) * DAY for day in days]
+    return pl.DataFrame({"lat": lat, "lon": lon, "time": times})

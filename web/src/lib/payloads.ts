@@ -27,7 +27,7 @@ export interface Origin {
 
 export interface RouteZone {
   place: string
-  name: string
+  name: string | null
   enter_at: string
   seconds: number
   length_m: number
@@ -84,7 +84,8 @@ export interface RouteAnswer extends Origin {
   routes: RouteFound[]
   departures: Departure[]
   cutoff: { lift: number; is_default: boolean }
-  words: { fewer: Text }
+  /** Whole sentences: whether another road, or another hour by day or evening, sees fewer. */
+  words: { fewer: Text; hour?: Text }
   caveats: Caveat[]
 }
 

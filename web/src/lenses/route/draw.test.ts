@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { liftClass } from '../../lib/colours'
 import type { RouteAnswer, RouteFound, RouteZone } from '../../lib/payloads'
-import { lines, quietest, stretches } from './draw'
+import { lines, stretches } from './draw'
 
 const zone = (place: string, part: [number, number], lift: number | null): RouteZone =>
   ({ place, name: place, enter_at: '2026-11-21T17:00:00Z', seconds: 60, length_m: 500, expected: 0.01, lift, is_flagged: false, part })
@@ -27,12 +27,4 @@ describe('stretches of a route', () => {
 
 it('classes of lift begin at their limit; an unknown lift has none', () => {
   expect([null, 0.74, 0.75, 1.25, 2].map(liftClass)).toEqual([-1, 0, 1, 2, 3])
-})
-
-it('the quietest departure is named only where it has a tenth fewer', () => {
-  const departure = (hour: number, expected: number) => ({ depart_at: `2026-11-21T${hour}:00:00Z`, at_local: '', is_night: hour > 20, routes: [{ id: 0, expected, duration_s: 60 }] })
-  const answer = { routes: [route(0, 1, [])], departures: [departure(17, 1), departure(18, 0.95)] } as unknown as RouteAnswer
-  expect(quietest(answer, 0)).toBeNull()
-  const later = { ...answer, departures: [...answer.departures, departure(22, 0.6)] }
-  expect(quietest(later, 0)).toEqual({ time: '2026-11-21T22:00:00Z', share: 0.4, isNight: true })
 })

@@ -27,16 +27,3 @@ export const lines = (answer: RouteAnswer, chosen: number): Line[] =>
 
 /** All vertices of all routes: what the map should show. */
 export const extent = (answer: RouteAnswer): Position[] => answer.routes.flatMap((route) => route.geometry.coordinates)
-
-/** The departure with the fewest expected on a route, and by what share; null where none has at least a tenth fewer. */
-export function quietest(answer: RouteAnswer, chosen: number): { time: string; share: number; isNight: boolean } | null {
-  const own = answer.routes.find((route) => route.id === chosen)?.expected ?? 0
-  let best: { time: string; share: number; isNight: boolean } | null = null
-  for (const departure of answer.departures) {
-    const expected = departure.routes.find((route) => route.id === chosen)?.expected
-    if (expected === undefined || own <= 0) continue
-    const share = 1 - expected / own
-    if (share >= 0.1 && share > (best?.share ?? 0)) best = { time: departure.depart_at, share, isNight: departure.is_night }
-  }
-  return best
-}

@@ -86,8 +86,8 @@ export class Follow {
   private speak(): void {
     if (!this.isSpoken || !('speechSynthesis' in window)) return
     for (const one of this.warnings) {
-      if (this.said.has(one.place)) continue
-      this.said.add(one.place)
+      if (this.said.has(one.name)) continue
+      this.said.add(one.name)
       const words = new SpeechSynthesisUtterance(pick(one.sentence, this.lang()))
       words.lang = this.lang()
       speechSynthesis.speak(words)

@@ -214,7 +214,7 @@ export const en = {
   end_to: 'To',
   ends_swap: 'Swap from and to',
   ends_clear: 'Clear both ends',
-  lift_legend: 'Along the road: expected ÷ city average at that hour',
+  lift_legend: 'Along the road: expected per km ÷ city average at that hour',
   lift_flagged: 'zone flagged',
   lift_below: 'below the city average ({times})',
   lift_about: 'about the city average ({times})',
@@ -228,8 +228,8 @@ export const en = {
   route_roads: 'Roads',
   route_one_road: 'The only road found',
   route_departures: '{unit}, by hour of departure',
-  route_leaving: '{share} {fewer} when leaving {when}',
-  route_set_time: 'Set this time',
+  route_fewer: '{share} fewer reported crashes than the first',
+  route_none_in_8: 'none in at least 8 of 10 such hours',
   route_flagged: '{n} of {all} zones flagged',
   route_none_flagged: 'No zone flagged on this road',
   route_cutoff: 'flag from',
@@ -320,6 +320,11 @@ export const en = {
   'state_no-path': 'No road leads there',
   'state_malformed-prior': 'This assumption cannot be read',
   rule_pair_mean: 'the shrunk mean of the pair',
+  'state_no-road-data_text': 'Choose a point nearer to a street on the map.',
+  'state_same-ends_text': 'Move one of the two.',
+  'state_no-path_text': 'The streets known here do not join these two points. Move one of them.',
+  'state_address-unknown_text': 'Try another spelling, or tap the map.',
+  'state_ambiguous-address_text': 'Choose the one you mean:',
 }
 
 /** Every text of the map; a language that misses one does not compile. */
