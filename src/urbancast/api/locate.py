@@ -19,15 +19,19 @@ def find(asked: Asked, query: AnswerQuery) -> Found:
     """Place that a query names; refuses what is unknown, ambiguous, outside, or not decidable without boundaries."""
     if query.place is not None:
         return Found(row=row_of(asked, query.place))
+    if asked.snapshot.book is not None:
+        raise QueryError("needs-two-ends", expected="`place` with the id of a pair, as in a>b", found="one end",
+                         action="POST /v1/products/{product}/pair takes two addresses or points")  # fmt: skip
     if query.address is not None:
-        return _by_address(asked.atlas, query.address)
+        return by_address(asked.atlas, query.address)
     if query.lat is None or query.lon is None:
         raise QueryError("malformed-query", expected="a place, an address, or lat and lon", found="none",
                          action="name one of them")  # fmt: skip
     return by_point(asked.atlas, query.lat, query.lon)
 
 
-def _by_address(atlas: Atlas, text: str) -> Found:
+def by_address(atlas: Atlas, text: str) -> Found:
+    """Place of a name, or of the landmark or street of that name; candidates where several places have it."""
     hits = atlas.gazetteer.best(text)
     if len(hits) > 1:
         raise AmbiguousError(text, [described(hit) for hit in hits[:CANDIDATES]])

@@ -28,7 +28,8 @@ class Book:
 
     ``row``: from × to → row of the grid, -1 without a forecast; ``band``: the same of the pair's band;
     ``distance_km``: NaN where an end is not known. The last of either axis is an unknown end; ``zones``: id to axis.
-    ``refused``: share of raw rows kept out, by pair, of all under ``""``; ``busiest``: zone most trips leave from.
+    ``refused``: share of raw rows kept out, by pair, of all under ``""``; ``busiest``: zone most trips leave from;
+    ``hubs``: names of the zones whose trips are a class of their own.
     """
 
     ids: tuple[str, ...]
@@ -40,6 +41,7 @@ class Book:
     busiest: int
     rows: Mapping[str, int]
     zones: Mapping[str, int]
+    hubs: tuple[str, ...]
     lat: Mapping[int, float]
     lon: Mapping[int, float]
     closed_from: Mapping[int, int] = field(default_factory=dict)
@@ -95,6 +97,7 @@ def make(lake: Lake, product: Product, places: pl.Series, atlas: Atlas) -> Book:
         busiest=_busiest(counts, atlas),
         rows=rows,
         zones={zone: position for position, zone in enumerate(zones)},
+        hubs=tuple(names.get(hub, hub) for hub in product.pairs.hubs),
         lat={row: round(float(atlas.lat[zone]), DECIMALS) for row, zone in starts.items()},
         lon={row: round(float(atlas.lon[zone]), DECIMALS) for row, zone in starts.items()},
     )

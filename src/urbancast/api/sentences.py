@@ -69,9 +69,19 @@ _NEAR_DAYS: dict[Lang, dict[int, str]] = {
 }
 _AT: dict[Lang, str] = {"en": "at", "es": "a las", "fr": "à"}
 _GRAIN_WORDS: dict[Lang, dict[str, tuple[str, str]]] = {
-    "en": {"1h": ("hour", "hours"), "1d": ("day", "days"), "": ("interval", "intervals")},
-    "es": {"1h": ("hora", "horas"), "1d": ("día", "días"), "": ("intervalo", "intervalos")},
-    "fr": {"1h": ("heure", "heures"), "1d": ("jour", "jours"), "": ("intervalle", "intervalles")},
+    "en": {"1h": ("hour", "hours"), "1d": ("day", "days"), "trip": ("trip", "trips"), "": ("interval", "intervals")},
+    "es": {
+        "1h": ("hora", "horas"),
+        "1d": ("día", "días"),
+        "trip": ("viaje", "viajes"),
+        "": ("intervalo", "intervalos"),
+    },
+    "fr": {
+        "1h": ("heure", "heures"),
+        "1d": ("jour", "jours"),
+        "trip": ("trajet", "trajets"),
+        "": ("intervalle", "intervalles"),
+    },
 }
 _ON_AVERAGE: Text = {"en": " on average", "es": " de media", "fr": " en moyenne"}
 _COLON: Text = {"en": ": ", "es": ": ", "fr": " : "}
@@ -120,6 +130,30 @@ _HELD: Text = {
     "fr": "{kind}, l'intervalle à 80 % a tenu {held} (± {half}) de {n} {grains} {where}.",
 }
 _HERE: Text = {"en": "here at this time of day", "es": "aquí a esta hora", "fr": "ici à cette heure"}
+_HERE_BY_DAY: Text = {"en": "here", "es": "aquí", "fr": "ici"}
+_CITY_BY_DAY: Text = {"en": "across the city", "es": "en toda la ciudad", "fr": "dans toute la ville"}
+_FLOW: Text = {
+    "en": "{middle}; 8 in 10 chance of between {low} and {high}",
+    "es": "{middle}; 8 de cada 10 veces, entre que {low} y que {high}",
+    "fr": "{middle} ; 8 chances sur 10 d'être entre {low} et {high}",
+}
+_MORE_LEAVE: Text = {
+    "en": "{n} more leave than arrive",
+    "es": "salen {n} más de los que llegan",
+    "fr": "{n} de plus partent qu'il n'en arrive",
+}
+_MORE_ARRIVE: Text = {
+    "en": "{n} more arrive than leave",
+    "es": "llegan {n} más de los que salen",
+    "fr": "{n} de plus arrivent qu'il n'en part",
+}
+_BALANCED: Text = {
+    "en": "as many leave as arrive",
+    "es": "salen tantos como llegan",
+    "fr": "autant partent qu'il n'en arrive",
+}
+_ABOUT: Text = {"en": "about ", "es": "unos ", "fr": "environ "}
+_FLOW_USUAL: Text = {"en": "Usually {usual}.", "es": "Normalmente, {usual}.", "fr": "D'habitude, {usual}."}
 _CITY: Text = {
     "en": "across the city at this time of day", "es": "en toda la ciudad a esta hora",
     "fr": "dans toute la ville à cette heure",
@@ -140,7 +174,7 @@ _CLOSED: Text = {
     "fr": "{when}, {place} : fermé ; plus de comptage ici.",
 }
 _NEXT: Text = {"en": "Next: {when}.", "es": "Siguiente: {when}.", "fr": "Ensuite : {when}."}
-_SIMULATED: Text = {"en": "Simulated data.", "es": "Datos simulados.", "fr": "Données simulées."}
+SIMULATED: Text = {"en": "Simulated data.", "es": "Datos simulados.", "fr": "Données simulées."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +197,7 @@ class Told:
     is_simulated: bool
     record: Text
     is_clustered: bool = False
+    is_signed: bool = False
 
 
 def tell(told: Told) -> dict[Lang, str]:
@@ -173,7 +208,7 @@ def tell(told: Told) -> dict[Lang, str]:
 def _tell(told: Told, lang: Lang) -> str:
     colon = " :" if lang == "fr" else ":"
     head = f"{when(told.at, told.now, told.grain, lang)}, {told.place}{colon} {_what(told, lang)}."
-    parts = [head, _compared(told, lang), told.record[lang], _SIMULATED[lang] if told.is_simulated else ""]
+    parts = [head, _compared(told, lang), told.record[lang], SIMULATED[lang] if told.is_simulated else ""]
     return " ".join(part for part in parts if part)
 
 
@@ -183,12 +218,32 @@ def _what(told: Told, lang: Lang) -> str:
         if not told.is_clustered:
             words = _CHANCE[lang].format(label=told.label[lang], chance=chance(told.mean, told.grain, lang))
         return words[:1].lower() + words[1:]
+    if told.is_signed:
+        return _flows(told, lang)
     low, high = number(told.low, lang), number(told.high, lang)
     return _RANGE[lang].format(middle=number(told.median, lang), unit=told.unit[lang], low=low, high=high)
 
 
+def _flows(told: Told, lang: Lang) -> str:
+    """More leave than arrive, or the other way about; never a negative number of anything."""
+    low, high = flow(told.low, lang), flow(told.high, lang)
+    return _FLOW[lang].format(middle=flow(told.median, lang, about=_ABOUT[lang]), low=low, high=high)
+
+
+def flow(net: float, lang: Lang, *, about: str = "") -> str:
+    """Net outflow in words."""
+    if not round(net):
+        return _BALANCED[lang]
+    template = _MORE_LEAVE if net > 0 else _MORE_ARRIVE
+    return template[lang].format(n=about + number(round(abs(net)), lang))
+
+
 def _compared(told: Told, lang: Lang) -> str:
-    if told.usual is None or told.comparison is None:
+    if told.usual is None:
+        return ""
+    if told.is_signed:
+        return _FLOW_USUAL[lang].format(usual=flow(told.usual, lang))
+    if told.comparison is None:
         return ""
     if told.is_chance:
         template = _MORE.get(told.comparison, _COMPARISONS["usual"])[lang]
@@ -264,10 +319,11 @@ def held(share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far
 
 def _held(share: Mapping[str, Any] | None, city: Mapping[str, Any] | None, so_far: int, grain: str, lang: Lang) -> str:
     if share is not None:
-        return _share(share, grain, _HERE[lang], lang)
+        return _share(share, grain, (_HERE_BY_DAY if grain == "1d" else _HERE)[lang], lang)
     many = _grain_words(grain, lang)[1]
     early = _TOO_EARLY[lang].format(n=so_far, grains=many, enough=30)
-    return early if city is None else f"{early} {_share(city, grain, _CITY[lang], lang)}"
+    where = (_CITY_BY_DAY if grain == "1d" else _CITY)[lang]
+    return early if city is None else f"{early} {_share(city, grain, where, lang)}"
 
 
 def _share(share: Mapping[str, Any], grain: str, where: str, lang: Lang) -> str:

@@ -81,6 +81,13 @@ def column(asked: Asked, at: datetime | None) -> int:
         return found
     first, last = iso(axis.time(0)), iso(axis.time(len(axis.times) - 1))
     is_late = found >= 0
+    if is_late and asked.view.is_historical:
+        raise QueryError(
+            "historical",
+            expected=f"a time from {first} to {last}: the source has ended, its forecasts can only be replayed",
+            found=iso(moment),
+            action=f"ask for a time up to {last}",
+        )
     raise QueryError(
         "beyond-horizon" if is_late else "before-record",
         expected=f"a time from {first} to {last}",
@@ -154,7 +161,8 @@ def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[st
     mean, low, high = values[0] or 0.0, values[AT["q10"]], values[AT["q90"]]
     usual = number(float(grid.usual[row, col]), grid)
     is_chance = grid.measure.sparse and mean < SMALL_COUNT
-    compared = compare(mean, usual)
+    compared = None if grid.measure.kind == "duration" else compare(mean, usual)  # minutes are not busy or quiet
+    compared = None if grid.measure.signed else compared  # nothing is busy below zero
     told = sentences.Told(
         place=asked.listing.names[row],
         at=asked.snapshot.axis.time(col).astimezone(ZoneInfo(asked.view.product.tz)),
@@ -170,6 +178,7 @@ def _forecast(asked: Asked, row: int, col: int, kept: dict[str, Any]) -> dict[st
         comparison=compared,
         is_chance=is_chance,
         is_clustered=grid.measure.clustered,
+        is_signed=grid.measure.signed,
         is_simulated=asked.view.is_simulated,
         record=dict.fromkeys(LANGS, "") if is_chance else kept["sentence"],
     )
@@ -239,7 +248,8 @@ def record_of(asked: Asked, row: int, hour: int) -> dict[str, Any]:
     share = record.pick(own.by_place, row, hour) if own else None
     city = record.pick(own.by_city, 0, hour) if own else None
     so_far = record.most(own.by_place, row, hour) if own else 0
-    words = sentences.held(share, city, so_far, asked.view.product.grain)
+    counted = "trip" if asked.grid.measure.draws else asked.view.product.grain
+    words = sentences.held(share, city, so_far, counted)
     empty = {"kind": None, "held": None, "plus_minus": None, "n": so_far}
     state = "too_early" if share is None else "held"
     return {"state": state, **(share or empty), "local_hour": hour, "city": city, "sentence": words}

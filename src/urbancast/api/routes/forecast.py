@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from urbancast.api.lenses import zone
+from urbancast.api.lenses import pair, zone
 from urbancast.api.lenses.zone import Asked, Found
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.problems import shown
@@ -23,6 +23,12 @@ PLACE = Parameter(name="place", description="Id of a place", example="161", is_r
 AT = Parameter(name="at", description="ISO 8601 with an offset; default: now", example="2026-11-21T18:00Z")
 FROM = Parameter(name="from", description="First time of a series, instead of at", example="2026-11-21T00:00Z")
 TO = Parameter(name="to", description="Time before which a series ends", example="2026-11-22T00:00Z")
+START = Parameter(
+    name="from",
+    description="Products of pairs: id of the zone that trips leave from; default: the busiest",
+    example="32",
+    max_length=200,
+)
 MEASURE = Parameter(name="measure", description="Default: the product's first", example="bicycles", max_length=100)
 PRIOR = Parameter(
     name="prior",
@@ -106,16 +112,18 @@ def answer_payload(asked: Asked, row: int, col: int) -> Payload:
     "/map",
     summary="All places at one time",
     responses=responses(MAP, 404, 422, 503),
-    openapi_extra=parameters(PRODUCT, AT, MEASURE),
+    openapi_extra=parameters(PRODUCT, AT, MEASURE, START),
 )
 async def city_map(request: Request) -> Response:
     """Return every place's forecast for one interval, and the class limits that colour it."""
-    given = texts(request, AT, MEASURE)
+    given = texts(request, AT, MEASURE, START)
     asked = of(request).ask(request.path_params["product"], given["measure"])
     col = zone.column(asked, instant(given["at"]))
-    key = ("map", asked.grid.measure.id, col, floor(asked.now, asked.snapshot.axis.step))
+    is_paired = asked.snapshot.book is not None or given["from"] is not None
+    start = pair.start_of(asked, given["from"]) if is_paired else -1
+    key = ("map", asked.grid.measure.id, col, start, floor(asked.now, asked.snapshot.axis.step))
     known = asked.snapshot.cache.get(key)
     if known is None:
-        body = encode(zone.city_map(asked, col))
+        body = encode(pair.city_map(asked, start, col) if is_paired else zone.city_map(asked, col))
         known = asked.snapshot.cache.keep(key, Payload(body, digest(body)))
     return send(request, known)

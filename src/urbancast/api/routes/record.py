@@ -62,7 +62,8 @@ def _record(view: View, measure: str) -> dict[str, Any]:
 
 def _with_names(view: View, sums: Mapping[str, Any]) -> dict[str, Any]:
     """Sums of a kind with the names of its best and worst places."""
-    names = dict(zip(view.atlas.ids, view.atlas.names, strict=True)) if view.atlas else {}
+    listing = view.snapshot.book if view.snapshot and view.snapshot.book else view.atlas
+    names = dict(zip(listing.ids, listing.names, strict=True)) if listing else {}
     ranked = {
         which: [{**row, "name": names.get(row["place"], row["place"])} for row in sums[which]]
         for which in ("best_places", "worst_places")
