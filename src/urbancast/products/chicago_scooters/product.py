@@ -83,7 +83,7 @@ PRODUCT = Product(
     country="US",
     subdivision="IL",
     tz=TZ,
-    verb={"en": "Stock scooters", "es": "Repartir patinetes", "fr": "Répartir les trottinettes"},
+    verb={"en": "Stock", "es": "Reponer", "fr": "Stocker"},
     question={
         "en": "How many scooters must each neighbourhood warehouse hold over the next three days?",
         "es": "¿Cuántos patinetes debe tener cada almacén de barrio en los próximos tres días?",

@@ -36,7 +36,7 @@ PRODUCT = Product(
     country="US",
     subdivision="IL",
     tz=TZ,
-    verb={"en": "Take a taxi", "es": "Tomar un taxi", "fr": "Prendre un taxi"},
+    verb={"en": "Taxi", "es": "Taxi", "fr": "Taxi"},
     question={
         "en": "How long will a taxi take from here to there, leaving at this time?",
         "es": "¿Cuánto tardará un taxi de aquí a allí, saliendo a esta hora?",
