@@ -66,6 +66,19 @@ def up(
     flow.run(flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or []))
 
 
+@app.command(hidden=True)
+def work(
+    product: ProductArgument,
+    stage: Annotated[list[str], typer.Option(help="begin, daily, improve or record; several in order.")],
+    lake: LakeOption = None,
+    live: LiveOption = False,
+) -> None:
+    """Do what `up` owes one product; `up` starts this itself."""
+    from urbancast.flows import up as flow
+
+    flow.work(product, stage, flow.Setup.of(lake=lake, host=None, port=None, is_live=live, only=[product]))
+
+
 @app.command()
 def serve(
     lake: LakeOption = None,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 
 import structlog
 import uvicorn
 
 from urbancast.api.app import create_app
+from urbancast.process import end_with_parent
 from urbancast.settings import settings
 
 
@@ -19,7 +17,7 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
     deployed = settings()
     bound = host or deployed.host
     if deployed.with_parent:
-        _end_with_parent()
+        end_with_parent()
     level = logging.getLevelNamesMapping().get(deployed.log_level.upper(), logging.INFO)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     uvicorn.run(
@@ -31,16 +29,3 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
         log_level=level,
         timeout_graceful_shutdown=5,
     )
-
-
-def _end_with_parent() -> None:
-    """End this process soon after the one that started it, so that none is left behind holding the port."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        waiting = threading.Event()
-        while os.getppid() == parent:
-            waiting.wait(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()

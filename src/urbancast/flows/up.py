@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,9 +23,11 @@ from urbancast import products
 from urbancast.core.errors import ContractError, NotReadyError, UrbancastError
 from urbancast.core.time import as_grain, floor, iso
 from urbancast.flows import cycle, opening
+from urbancast.flows.crew import Crew
 from urbancast.flows.job import Job, Steps, Teller
-from urbancast.lake import scores, serving, verdicts
+from urbancast.lake import runs, scores, serving, verdicts
 from urbancast.lake.store import Lake
+from urbancast.process import end_with_parent
 from urbancast.settings import settings
 
 console = Console(stderr=True)
@@ -59,40 +62,56 @@ class StoppedError(BaseException):
 
 def run(setup: Setup) -> None:
     """Serve, begin every product, improve them, fill the record, then live day by day until stopped."""
-    stopped = _stop_event()
+    stopped = stop_event()
     _require_free(setup)
     lake = Lake.open(setup.lake)
-    with (
-        suppress(StoppedError),
-        _server(setup) as server,
-        opening.jobs(setup.only, lake, setup.origin, teller=_teller(stopped)) as jobs,
-    ):
+    options = ["--lake", setup.lake, *(["--live"] if setup.origin.is_live else [])]
+    crew = Crew(options=options, stopped=stopped)
+    with _server(setup) as server:
         _print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {escape(setup.lake)}[/]")
         # The product with the shortest history answers first.
-        ordered = [_counted(job) for job in sorted(jobs, key=lambda job: job.recipe.history)]
-        for stage, is_owed in STAGES:
-            _every(stage, [_now(job) for job in ordered if is_owed(job)], stopped)
-        _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
+        ordered = sorted(setup.only, key=lambda product: (products.recipe(product).history, product))
+        for stages in FIRST_DAY:
+            crew.work(ordered, stages)
+        if not stopped.is_set():
+            _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
         while not stopped.is_set():
             _require_alive(server)
-            _every(cycle.daily, [_now(job) for job in jobs if _is_due(job)], stopped)
+            crew.work([product for product in ordered if _is_late(lake, product)], ("daily",))
             stopped.wait(60)
+        crew.dismiss()
 
 
-def _every(stage: Callable[[Job], Any], jobs: Sequence[Job], stopped: threading.Event) -> None:
-    """One stage of each product; a product that fails is named and the others go on."""
-    for job in jobs:
-        if stopped.is_set():
-            return
+def work(product: str, stages: Sequence[str], setup: Setup) -> None:
+    """What one worker does: the stages that its product is owed; a failure is named, and ends this product's work."""
+    stopped = stop_event()
+    if settings().with_parent:
+        end_with_parent()
+    lake = Lake.open(setup.lake)
+    with suppress(StoppedError), opening.jobs([product], lake, setup.origin, teller=_teller(stopped)) as jobs:
+        job = _counted(jobs[0])
         try:
-            stage(job)
+            for name in stages:
+                stage, is_owed = STAGES[name]
+                if is_owed(job) and not stopped.is_set():
+                    stage(_now(job))
         except UrbancastError as error:
-            _print(f"[red]✗ {job.product.id}[/] {escape(str(error))}")
+            _print(f"[red]✗ {product}[/] {escape(str(error))}")
+            raise SystemExit(1) from error
+
+
+def _is_late(lake: Lake, product: str) -> bool:
+    row = serving.current(lake).get(product)
+    if row is None or row["origin"] is None:
+        return True
+    now = floor(datetime.now(UTC), as_grain(products.get(product).grain))
+    return bool(now - row["origin"] >= products.recipe(product).issue_step)
 
 
 def _counted(job: Job) -> Job:
     """The same job, telling how far its first day has come: some steps, and some for each measure."""
-    return replace(job, steps=Steps(total=13 + 6 * len(job.product.measures)))
+    done = runs.read(job.lake, job.product.id).filter(pl.col("state") == "done").height
+    return replace(job, steps=Steps(total=13 + 6 * len(job.product.measures), done=done))
 
 
 def _now(job: Job) -> Job:
@@ -123,12 +142,13 @@ def _has_no_record(job: Job) -> bool:
 
 
 # What a product is owed before it lives day by day, also where an earlier run was stopped on the way.
-STAGES: tuple[tuple[Callable[[Job], Any], Callable[[Job], bool]], ...] = (
-    (cycle.begin, _is_new),
-    (cycle.daily, _is_due),
-    (cycle.improve, _has_no_verdict),
-    (cycle.show_record, _has_no_record),
-)
+STAGES: dict[str, tuple[Callable[[Job], Any], Callable[[Job], bool]]] = {
+    "begin": (cycle.begin, _is_new),
+    "daily": (cycle.daily, _is_due),
+    "improve": (cycle.improve, _has_no_verdict),
+    "record": (cycle.show_record, _has_no_record),
+}
+FIRST_DAY = (("begin", "daily"), ("improve", "record"))  # all answer before any improves
 
 
 def _require_free(setup: Setup) -> None:
@@ -162,7 +182,8 @@ def _server(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
         server.wait(timeout=10)
 
 
-def _stop_event() -> threading.Event:
+def stop_event() -> threading.Event:
+    """Event that SIGINT or SIGTERM sets; a second signal interrupts."""
     stopped = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
