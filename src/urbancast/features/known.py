@@ -134,6 +134,7 @@ class History:
         counts = np.zeros(shape, dtype=np.float32) if self.is_sparse else values
         is_covered = np.zeros(self.width, dtype=bool)
         done = covered = 0
+        known, state = None, (0, 0)
         for origin in origins_us:
             code, cell, value, done = self._rows.until(int(origin), done)
             if not self.is_sparse:
@@ -145,7 +146,9 @@ class History:
                 is_covered[hours] = np.nan_to_num(flags, nan=0.0) > 0
                 values[:, hours] = np.where(is_covered[hours], counts[:, hours], np.nan)
                 values[code, cell] = np.where(is_covered[cell], counts[code, cell], np.nan)
-            yield self._known(values, is_covered)
+            if known is None or state != (done, covered):  # else nothing new: what was worked out still holds
+                known, state = self._known(values, is_covered), (done, covered)
+            yield known
 
     def _known(self, values: Floats, is_covered: Any) -> Known:
         if self.is_sparse:

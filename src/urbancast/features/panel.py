@@ -46,6 +46,7 @@ class Panel:
     holidays: tuple[Holiday, ...] = ()
     is_open: Opening | None = None
     pairs: Pairs | None = None
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def measure(self, name: str) -> Measure:
         """Measure of this id; ``ContractError`` when the panel has none."""
@@ -67,7 +68,8 @@ class Panel:
 
         Of a measure with draws also ``draw``, one row each.
         """
-        newest = newest_versions(self.observations, start=start, end=end, at=at)
+        told = self.observations.filter(pl.col("measure").is_in([measure, COVERED]))
+        newest = newest_versions(told, start=start, end=end, at=at)
         if self.measure(measure).draws:
             draws = newest.filter(pl.col("measure") == measure).drop_nulls("value")
             return draws.select("place", "time", "draw", "value").sort("place", "time", "draw")

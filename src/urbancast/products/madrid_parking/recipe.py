@@ -91,10 +91,10 @@ RECIPE = Recipe(
     context=timedelta(days=5),
     train_window=timedelta(days=3 * 366),
     calibration=timedelta(days=212),  # the newest truth is 60 to 152 days old: at least 60 days of it
-    folds=Folds(count=2, every=timedelta(days=182), step=timedelta(days=14)),
+    folds=Folds(count=2, every=timedelta(days=182), step=timedelta(days=28)),
     replay=timedelta(days=420),
     replay_step=timedelta(days=21),
-    fit_rows=60_000,
+    fit_rows=40_000,
     primary="mae",
     baseline="climatology",
     rules=(
