@@ -15,7 +15,19 @@ from urbancast import products
 from urbancast.api import problems, security
 from urbancast.api.follower import Follower
 from urbancast.api.metrics import Metrics
-from urbancast.api.routes import answer, export, forecast, health, near, pages, products as catalogue, record, route
+from urbancast.api.routes import (
+    answer,
+    export,
+    forecast,
+    health,
+    near,
+    pages,
+    pair,
+    products as catalogue,
+    record,
+    route,
+    stock,
+)
 from urbancast.api.state import State
 from urbancast.core.product import Product
 from urbancast.settings import settings
@@ -71,7 +83,7 @@ def create_app(
     )
     app.state.urbancast = State(follower=follower, metrics=metrics, clock=clock, lake_url=follower.lake_url)
     problems.install(app)
-    for part in (catalogue, forecast, answer, route, near, record, export, health, pages):
+    for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, health, pages):
         app.include_router(part.router)
     pages.mount(app, web or pages.web_folder())
     return app

@@ -40,6 +40,8 @@ def product(view: View, wall: datetime) -> dict[str, Any]:
                 "kind": each.kind,
                 "sparse": each.sparse,
                 "clustered": each.clustered,
+                "signed": each.signed,
+                "derived_from": each.derived_from,
             }
             for each in promise.measures
         ],
@@ -52,7 +54,7 @@ def product(view: View, wall: datetime) -> dict[str, Any]:
         "serving": serving(view, wall),
         "freshness": freshness(view, wall),
         "licences": licences(view),
-        "historical": promise.historical,
+        "historical": view.is_historical,
     }
 
 

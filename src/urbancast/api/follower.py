@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 import structlog
 
-from urbancast.api import atlas, progress, record, roads, snapshot
+from urbancast.api import atlas, costs, progress, record, roads, snapshot
 from urbancast.api.snapshot import Cache, View, World
 from urbancast.core.errors import NotReadyError, UrbancastError
-from urbancast.core.product import Product
+from urbancast.core.product import Measure, Product
 from urbancast.geo.streets import Streets
 from urbancast.lake import alerts, network, places, releases, runs, serving, verdicts
 from urbancast.lake.store import Lake
@@ -160,17 +160,18 @@ class Follower:
         known = releases.read(lake, view.product.id)
         records = {
             measure.id: record.build(
-                lake.scan("scores", product=view.product.id).filter(pl.col("measure") == measure.id),
-                snapshot.ranks(known, row["releases"].get(measure.id, "")),
+                _scores(lake, view.product, measure),
+                snapshot.ranks(known, row["releases"].get(measure.derived_from or measure.id, "")),
                 view.snapshot.places,
-                score=_score(known, measure.id, is_sparse=measure.sparse),
-                baseline=_baseline(known, measure.id),
+                score=_score(known, measure.derived_from or measure.id, is_sparse=measure.sparse),
+                baseline=_baseline(known, measure.derived_from or measure.id),
             )
             for measure in view.product.measures
         }
         decided = verdicts.read(lake, view.product.id).sort("decided_at", descending=True).head(SHORT)
         fresh = replace(view.snapshot, cache=Cache())
-        return replace(view, snapshot=fresh, records=records, verdicts=tuple(decided.to_dicts()))
+        held = _costs(lake, view.product)
+        return replace(view, snapshot=fresh, records=records, verdicts=tuple(decided.to_dicts()), costs=held)
 
     def _has_changed(self, view: View, part: str, key: Any) -> bool:
         before = self._keys.get((view.product.id, part))
@@ -181,6 +182,19 @@ class Follower:
         if self._lake is None:
             raise NotReadyError("the lake is not open yet; try again in a moment")
         return self._lake
+
+
+def _scores(lake: Lake, product: Product, measure: Measure) -> pl.LazyFrame:
+    """Score rows of a measure; of a derived one without the city's, which are of another size."""
+    rows = lake.scan("scores", product=product.id).filter(pl.col("measure") == measure.id)
+    return rows if measure.derived_from is None else rows.filter(pl.col("place") != "")
+
+
+def _costs(lake: Lake, product: Product) -> costs.Costs | None:
+    if product.stock is None:
+        return None
+    rows = lake.scan("scores", product=product.id).filter(pl.col("measure") == product.stock.need)
+    return costs.read(rows, block=product.stock.days)
 
 
 def _named(error: Exception) -> str:

@@ -22,6 +22,7 @@ PAST = 14 * DAY
 USUAL_WINDOW = 28 * DAY
 CLASS_LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
 
 
 def micros(instant: datetime) -> int:
@@ -135,7 +136,11 @@ def usual_from_weeks(rows: pl.DataFrame, measure: Measure, places: Sequence[str]
     if own.is_empty() or measure.sparse or measure.draws:  # four weeks of rare events hold no usual value of one hour
         return np.full((len(places), len(axis.times)), np.nan, dtype=np.float32)
     end = latest(own["time"]) + axis.step
-    back = Axis(times=_range(end - USUAL_WINDOW, end, axis.step), step=axis.step, first=0)
+    start = end - USUAL_WINDOW
+    # Days begin at local midnights, 23 to 25 hours apart: their times are those that were counted.
+    days = own.filter(pl.col("time") >= start - _HOUR)["time"].unique().sort().dt.epoch("us").to_numpy()
+    times = days.astype(np.int64) if axis.step >= DAY else _range(start, end, axis.step)
+    back = Axis(times=times, step=axis.step, first=0)
     past = observed(own, measure, places, back)
     hows, targets = _hours_of_week(back.times, tz), _hours_of_week(axis.times, tz)
     usual = np.full((len(places), len(axis.times)), np.nan, dtype=np.float32)
@@ -157,8 +162,13 @@ def _hours_of_week(times: Integers, tz: str) -> Integers:
     return ((local.dt.weekday().cast(pl.Int64) - 1) * 24 + local.dt.hour().cast(pl.Int64)).to_numpy()
 
 
-def breaks(means: Floats) -> tuple[float, ...]:
-    """Lower limits of five classes of equal size, increasing: quantiles of the positive means, to two digits."""
+def breaks(means: Floats, *, is_signed: bool = False) -> tuple[float, ...]:
+    """Lower limits of five classes of equal size, increasing: quantiles of the positive means, to two digits.
+
+    Signed: the same on both sides of zero, the middle class about it.
+    """
+    if is_signed:
+        return _diverging(np.abs(means[np.isfinite(means)]))
     positive = means[np.isfinite(means) & (means > 0)]
     if positive.size == 0:
         return (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -167,3 +177,12 @@ def breaks(means: Floats) -> tuple[float, ...]:
         nice = float(f"{limit:.2g}")
         limits.append(nice if not limits or nice > limits[-1] else float(f"{limits[-1] * 1.2:.4g}"))
     return tuple(limits)
+
+
+def _diverging(sizes: Floats) -> tuple[float, ...]:
+    """Lower limits of five classes, mirrored about zero: far below, below, about nothing, above, far above."""
+    levels = np.quantile(sizes, (0.4, 0.8, 1.0)) if sizes.size else np.array([1.0, 2.0, 3.0])
+    near, far, most = (float(f"{size:.2g}") for size in levels.tolist())
+    near = max(near, 0.01)
+    far = max(far, 1.5 * near)
+    return (-max(most, 1.5 * far), -far, -near, near, far)

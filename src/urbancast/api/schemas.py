@@ -75,6 +75,23 @@ class EndQuery(BaseModel):
 End = EndQuery | Name  # a text is an address
 
 
+class StockQuery(BaseModel):
+    """Terms of a stock plan, and what stands where (place → vehicles); sent in the body: it is the asker's own."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"service_level": 0.9, "fleet": 500, "standing": {"8": 12}}]},
+    )
+
+    service_level: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    shortage_cost: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    idle_cost: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    turns: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    fleet: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    days: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    standing: Annotated[dict[Name, int] | None, Field(max_length=5000)] = None
+
+
 class SearchQuery(BaseModel):
     """Beginning of a name."""
 

@@ -133,10 +133,13 @@ _HERE: Text = {"en": "here at this time of day", "es": "aquí a esta hora", "fr"
 _HERE_BY_DAY: Text = {"en": "here", "es": "aquí", "fr": "ici"}
 _CITY_BY_DAY: Text = {"en": "across the city", "es": "en toda la ciudad", "fr": "dans toute la ville"}
 _FLOW: Text = {
-    "en": "{middle}; 8 in 10 chance of between {low} and {high}",
-    "es": "{middle}; 8 de cada 10 veces, entre que {low} y que {high}",
-    "fr": "{middle} ; 8 chances sur 10 d'être entre {low} et {high}",
+    "en": "{middle}; 8 in 10 chance of anything from {low} to {high}",
+    "es": "{middle}; 8 de cada 10 veces, de {low} a {high}",
+    "fr": "{middle} ; 8 chances sur 10, de {low} à {high}",
 }
+_LEAVING: Text = {"en": "{n} more leaving", "es": "{n} salidas de más", "fr": "{n} départs de plus"}
+_ARRIVING: Text = {"en": "{n} more arriving", "es": "{n} llegadas de más", "fr": "{n} arrivées de plus"}
+_EVEN: Text = {"en": "as many of both", "es": "tantas de unas como de otras", "fr": "autant des deux"}
 _MORE_LEAVE: Text = {
     "en": "{n} more leave than arrive",
     "es": "salen {n} más de los que llegan",
@@ -226,8 +229,15 @@ def _what(told: Told, lang: Lang) -> str:
 
 def _flows(told: Told, lang: Lang) -> str:
     """More leave than arrive, or the other way about; never a negative number of anything."""
-    low, high = flow(told.low, lang), flow(told.high, lang)
+    low, high = _balance(told.low, lang), _balance(told.high, lang)
     return _FLOW[lang].format(middle=flow(told.median, lang, about=_ABOUT[lang]), low=low, high=high)
+
+
+def _balance(net: float, lang: Lang) -> str:
+    """One end of a range of net outflow."""
+    if not round(net):
+        return _EVEN[lang]
+    return (_LEAVING if net > 0 else _ARRIVING)[lang].format(n=number(round(abs(net)), lang))
 
 
 def flow(net: float, lang: Lang, *, about: str = "") -> str:

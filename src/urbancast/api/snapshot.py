@@ -13,6 +13,7 @@ import polars as pl
 
 from urbancast.api import grid, pairs
 from urbancast.api.atlas import Atlas
+from urbancast.api.costs import Costs
 from urbancast.api.grid import Axis, Grid
 from urbancast.api.pairs import Book
 from urbancast.api.payload import Payload, digest
@@ -56,6 +57,7 @@ class Snapshot:
     places: tuple[str, ...]
     book: Book | None = None
     is_open: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+    fleet: grid.Floats | None = None
     cache: Cache = field(default_factory=Cache)
 
 
@@ -70,6 +72,7 @@ class View:
     records: Mapping[str, Record] = field(default_factory=dict)
     verdicts: tuple[Mapping[str, Any], ...] = ()
     progress: Progress = WAITING
+    costs: Costs | None = None
     roads: Roads | None = None
 
     @property
@@ -82,11 +85,16 @@ class View:
         """Whether the numbers come from a simulated source."""
         return self.provenance == "sample"
 
+    @property
+    def is_historical(self) -> bool:
+        """Whether the source has ended, so that only the past can be asked for; a simulated one runs on."""
+        return self.product.historical and not self.is_simulated
+
     def moment(self, wall: datetime) -> datetime:
         """Return "now" for this product: the wall clock, or the origin where the source has ended."""
         if self.snapshot is None:
             return wall
-        if self.provenance != "extract" and not self.product.historical:
+        if self.provenance != "extract" and not self.is_historical:
             return wall
         return max(self.snapshot.origin, self.snapshot.axis.time(self.snapshot.axis.first))
 
@@ -119,7 +127,10 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
     seen = observations.known_at(lake, product.id, now, since=start)
     book = None if product.pairs is None else pairs.make(lake, product, current["place"], atlas)
     parts = _Parts(product, axis, forecasts, seen, known, atlas.ids if book is None else book.ids)
-    grids = {measure.id: _grid(parts, measure, served.get(measure.id, "")) for measure in product.measures}
+    grids = {
+        measure.id: _grid(parts, measure, served.get(measure.derived_from or measure.id, ""))
+        for measure in product.measures
+    }
     issued = current["issued_at"].max()
     tag = digest(product.id, row["moved_at"], origin, served, row["versions"])
     data_to = row["data_to"]
@@ -133,7 +144,18 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
         places=parts.places,
         book=book,
         is_open=_is_open(product, axis),
+        fleet=_fleet(product, current, served),
     )
+
+
+def _fleet(product: Product, current: pl.DataFrame, served: Mapping[str, str]) -> grid.Floats | None:
+    """What all places together need over the days of a stock plan, by LEVELS; None where none is drawn."""
+    if product.stock is None:
+        return None
+    need = next(measure for measure in product.measures if measure.id == product.stock.need)
+    is_city = (pl.col("place") == "") & (pl.col("measure") == need.id)
+    rows = current.filter(is_city, pl.col("release") == served.get(need.derived_from or need.id, ""))
+    return rows.sort("time").select(grid.LEVELS).to_numpy()[0] if rows.height else None
 
 
 def _is_open(product: Product, axis: Axis) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
@@ -189,7 +211,7 @@ def _grid(parts: _Parts, measure: Measure, release: str) -> Grid:
         usual=usual,
         origins=origins,
         releases=made_by,
-        breaks=grid.breaks(values[:, parts.axis.first :, 0]),
+        breaks=grid.breaks(values[:, parts.axis.first :, 0], is_signed=measure.signed),
     )
 
 
