@@ -259,8 +259,8 @@ def forecasted(bench: Bench, _argument: str) -> Row:
 
 def verified(bench: Bench, _argument: str) -> Row:
     """Score what was forecast against what is known now and write the ledger."""
-    losses, seconds = timed(lambda: verify.run(bench.job, since=bench.cut))
-    return {"work": "verify and ledger", "rows": losses.height, "seconds": seconds}
+    tally, seconds = timed(lambda: verify.run(bench.job, since=bench.cut))
+    return {"work": "verify and ledger", "rows": tally.rows, "seconds": seconds}
 
 
 STAGES: Mapping[str, Callable[[Bench, str], Row]] = {

@@ -23,7 +23,8 @@ from urbancast.evaluation.backtest import Backtest
 from urbancast.flows import opening
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
-from urbancast.flows.summary import Summary, reliability, summarise
+from urbancast.flows.summary import Summary, summarise
+from urbancast.flows.tally import Tally
 from urbancast.flows.trial import Trial
 from urbancast.lake import runs, serving
 from urbancast.lake.store import Lake
@@ -151,19 +152,19 @@ def lived(job: Job, lived: Lived, *, as_json: bool) -> None:
     summaries = summarise(job, lived.losses)
     if as_json:
         decisions = {measure: dataclasses.asdict(d) for measure, d in lived.verdicts.items()}
-        classes = {name: frame.to_dicts() for name, frame in _reliability(job, lived).items()}
+        classes = {name: frame.to_dicts() for name, frame in lived.losses.reliability().items()}
         scores = [dataclasses.asdict(summary) for summary in summaries]
         _json({"product": job.product.id, "verdicts": decisions, "scores": scores, "reliability": classes})
         return
     decisions_table(lived.verdicts)
     _summaries(summaries)
-    for name, frame in _reliability(job, lived).items():
+    for name, frame in lived.losses.reliability().items():
         _classes(name, frame)
 
 
-def losses(job: Job, frame: pl.DataFrame, *, as_json: bool) -> None:
+def losses(job: Job, tally: Tally, *, as_json: bool) -> None:
     """Print scores beside the baseline of verified rows."""
-    summaries = summarise(job, frame)
+    summaries = summarise(job, tally)
     if as_json:
         _json([dataclasses.asdict(summary) for summary in summaries])
     else:
@@ -172,7 +173,7 @@ def losses(job: Job, frame: pl.DataFrame, *, as_json: bool) -> None:
 
 def evidence(job: Job, found: Mapping[str, Backtest], *, as_json: bool) -> None:
     """Print a backtest's scores: every candidate beside the simple rules, on the same rows."""
-    losses(job, pl.concat([result.losses for result in found.values()]), as_json=as_json)
+    losses(job, Tally.of(job, [result.losses for result in found.values()]), as_json=as_json)
 
 
 def decisions(made: Mapping[str, Decision], *, as_json: bool) -> None:
@@ -253,13 +254,6 @@ def _summaries(summaries: list[Summary]) -> None:
             f"{s.held_80:.1%} ±{s.held_80_error:.1%}",
         )
     out.print(table)
-
-
-def _reliability(job: Job, lived: Lived) -> dict[str, pl.DataFrame]:
-    """Of rare events only: where almost every hour is zero, an interval says little and a rate must be right."""
-    rare = [measure.id for measure in job.product.measures if measure.sparse]
-    rows = lived.losses.filter(pl.col("measure").is_in(rare)) if lived.losses.height else lived.losses
-    return reliability(rows) if rows.height else {}
 
 
 def _classes(name: str, frame: pl.DataFrame) -> None:

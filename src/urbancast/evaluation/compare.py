@@ -61,6 +61,11 @@ def compare(
         pl.col("_champion").sum().alias("b"),
         pl.col("hits_80").sum(),
     )
+    return judge(days, seed=seed, coverage_band=coverage_band)
+
+
+def judge(days: pl.DataFrame, *, seed: int = 20260101, coverage_band: tuple[float, float] = COVERAGE_BAND) -> Verdict:
+    """Verdict over sums by day: n rows, the challenger's loss ``a``, the champion's ``b``, ``hits_80`` of the first."""
     days = days.sort("day")
     rows = int(days["n"].sum())
     low, high = difference_interval(days["n"].to_numpy(), (days["b"] - days["a"]).to_numpy(), seed=seed)

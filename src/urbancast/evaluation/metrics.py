@@ -174,9 +174,13 @@ def ledger(
 
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
     """n, mean of each loss, its day-block standard error and bias (mean / value) from ``losses``, by any columns."""
-    keys = list(by)
-    days = rows.group_by([*keys, "day"]).agg(pl.len().alias("n"), pl.col(*LOSSES, "value", "mean").sum())
-    names = list(LOSSES)
+    days = rows.group_by([*by, "day"]).agg(pl.len().alias("n"), pl.col(*LOSSES, "value", "mean").sum())
+    return means_of_days(days, by=by)
+
+
+def means_of_days(days: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The same from sums by day: n, the losses, value and mean."""
+    keys, names = list(by), list(LOSSES)
     found = days.group_by(keys or pl.lit(0).alias("all")).agg(
         pl.col("n").sum().alias("rows"),
         pl.len().alias("days"),

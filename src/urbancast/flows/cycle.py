@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import polars as pl
-
 from urbancast.core.errors import QueryError
 from urbancast.core.time import instants, iso
 from urbancast.flows import backtest, forecast, promote, pull, replay, train, verify
 from urbancast.flows.job import Job
+from urbancast.flows.tally import Tally
 from urbancast.registry.record import Decision
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lived:
-    """What a run ended with: verdicts by measure and the verified losses of the days lived."""
+    """What a run ended with: verdicts by measure and the tally of the verified losses of the days lived."""
 
     verdicts: Mapping[str, Decision]
-    losses: pl.DataFrame
+    losses: Tally
 
 
 def begin(job: Job) -> pull.Pulled:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from urbancast.evaluation import metrics
-from urbancast.evaluation.compare import COLUMN, compare
+from urbancast.evaluation.compare import COLUMN, judge
 from urbancast.flows.job import Job
-
-LEADS = {"day 1": (0.0, 24.0), "day 2": (24.0, 48.0), "day 3": (48.0, 72.0), "later": (72.0, 1e9)}
+from urbancast.flows.tally import LEADS, Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,29 +37,25 @@ class Summary:
     held_80_error: float
 
 
-def summarise(job: Job, losses: pl.DataFrame) -> list[Summary]:
-    """Summaries of every measure, kind, lead day and forecaster in ``losses``."""
-    if losses.is_empty():
-        return []
-    kind = losses["kind"] if "kind" in losses.columns else pl.Series("kind", ["backtest"] * losses.height)
-    rows = losses.with_columns(kind)
+def summarise(job: Job, losses: pl.DataFrame | Tally) -> list[Summary]:
+    """Summaries of every measure, kind, lead day and forecaster in ``losses``, rows or a tally of them."""
+    tally = Tally.of(job, [losses]) if isinstance(losses, pl.DataFrame) else losses
     found: list[Summary] = []
-    for (measure, name), part in rows.group_by(["measure", "kind"], maintain_order=True):
-        for lead, (low, high) in {"all": (0.0, 1e9), **LEADS}.items():
-            near = part.filter(pl.col("lead_h").is_between(low, high, closed="left"))
-            found += _forecasters(job, near, str(measure), str(name), lead)
+    for measure, kind in tally.groups:
+        for lead in ("all", *LEADS):
+            found += _forecasters(job, tally, measure, kind, lead)
     return found
 
 
-def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: str) -> list[Summary]:
-    rule = _strongest(job, rows)
-    baseline = rows.filter(pl.col("candidate") == rule)
+def _forecasters(job: Job, tally: Tally, measure: str, kind: str, lead: str) -> list[Summary]:
+    at = {"measure": measure, "kind": kind} | ({} if lead == "all" else {"lead": lead})
+    rule = _strongest(job, tally, at)
+    pairs = tally.days("pairs", {**at, "rule": rule}) if tally.pairs else pl.DataFrame({"candidate": []})
+    own = metrics.means_of_days(tally.days("own", at), by=["candidate"])
     found: list[Summary] = []
-    for (candidate,), part in rows.group_by(["candidate"], maintain_order=True):
-        if part.is_empty() or baseline.is_empty():
-            continue
-        verdict = compare(part, baseline, job.recipe.primary, seed=job.recipe.seed)
-        held = metrics.means(part).row(0, named=True)
+    for (candidate,), days in pairs.group_by("candidate", maintain_order=True):
+        verdict = judge(days.sort("day"), seed=job.recipe.seed)
+        held = own.row(by_predicate=pl.col("candidate") == candidate, named=True)
         found.append(
             Summary(
                 measure=measure,
@@ -81,21 +77,11 @@ def _forecasters(job: Job, rows: pl.DataFrame, measure: str, kind: str, lead: st
     return sorted(found, key=lambda s: s.value)
 
 
-def _strongest(job: Job, rows: pl.DataFrame) -> str:
+def _strongest(job: Job, tally: Tally, at: Mapping[str, str]) -> str:
     """Name of the simple rule with the smallest mean loss on the rows that all simple rules have."""
-    column = COLUMN[job.recipe.primary]
     if len(job.recipe.rules) == 1:
         return job.recipe.baseline
-    ruled = rows.filter(pl.col("candidate").is_in([rule.name for rule in job.recipe.rules]))
-    count = ruled["candidate"].n_unique()
-    shared = ruled.filter(pl.len().over(metrics.KEY) == count)
-    means = shared.group_by("candidate").agg(pl.col(column).mean()).sort(column, "candidate")
+    ruled = tally.days("shared", at)
+    shared = ruled.filter(pl.col("said_by") == ruled["candidate"].n_unique())
+    means = shared.with_columns(_mean=pl.col(tally.column) / pl.col("n")).sort("_mean", "candidate")
     return str(means["candidate"][0]) if means.height else job.recipe.baseline
-
-
-def reliability(losses: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Forecast against observed by tenths of the forecast sum, for each forecaster; see ``metrics.reliability``."""
-    return {
-        f"{measure} {candidate}": metrics.reliability(part)
-        for (measure, candidate), part in losses.group_by(["measure", "candidate"], maintain_order=True)
-    }

@@ -15,6 +15,7 @@ from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
 from urbancast.flows import derive, forecast, panel as panels
 from urbancast.flows.job import Job, step
+from urbancast.flows.tally import Tally
 from urbancast.lake import forecasts, scores
 from urbancast.monitoring import verify
 from urbancast.registry import release as registry
@@ -24,20 +25,24 @@ DAYS_AT_ONCE = timedelta(days=7)
 REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie; a calibration spans it too
 
 
-def run(job: Job, *, since: datetime | None = None) -> pl.DataFrame:
-    """Score forecasts for times in [since, now) (default: what a replay and late truth can reach); return losses."""
+def run(job: Job, *, since: datetime | None = None) -> Tally:
+    """Score forecasts for times in [since, now) (default: what a replay and late truth can reach); return their tally.
+
+    A window's losses are added up and let go: a season of a dense product is too many rows to keep.
+    """
     run_id = job.run_id(FLOW)
     start = since or job.now - job.recipe.replay - timedelta(days=7)
     known = panels.panel(job, since=start - max(REACH, job.recipe.calibration))
-    parts: list[pl.DataFrame] = []
+    tally = Tally.of(job)
     for measure in job.product.measures:
         with step(job, run_id, FLOW, measure.id) as facts:
-            scored = [_scored(job, known, measure.id, window, run_id) for window in _windows(job, start)]
-            facts.update(rows=sum(part.height for part in scored))
-            parts += [part for part in scored if part.height]
+            before = tally.rows
+            for window in _windows(job, start):
+                tally.add(_scored(job, known, measure.id, window, run_id))
+            facts.update(rows=tally.rows - before)
     with step(job, run_id, FLOW, "show"):
         forecast.show(job, run_id)
-    return pl.concat(parts) if parts else pl.DataFrame()
+    return tally
 
 
 def _windows(job: Job, start: datetime) -> Iterator[Window]:
@@ -59,7 +64,7 @@ def _scored(job: Job, known: Panel, measure: str, window: Window, run_id: str) -
             served = forecast.serving_releases(job)[one.parts[0]].candidate
             derive.keep_costs(job, known, one, losses, served=served, run_id=run_id)
             losses = losses.drop(QUANTILE_COLUMNS)
-    return losses.with_columns(pl.col(pl.Float64).cast(pl.Float32)) if losses.height else losses
+    return losses
 
 
 def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFrame:
