@@ -46,14 +46,17 @@ SITES = {
 }  # fmt: skip
 
 
-def fill(lake: Lake, product: Product, shapes: pl.DataFrame, *, now: datetime) -> None:
+def fill(
+    lake: Lake, product: Product, shapes: pl.DataFrame, *, now: datetime, ids: list[str] | None = None
+) -> None:
     """Places, releases, counts, a week of past forecasts, the served one, scores and a verdict of a product.
 
-    ``shapes``: places-table columns without product. The newest place by id has no forecast.
+    ``shapes``: places-table columns without product; ``ids``: what is forecast, where that is not the shapes.
+    The last id has no forecast.
     """
     origin = now.replace(hour=5, minute=0, second=0, microsecond=0)
     places.put(lake, product.id, shapes)
-    ids = shapes["place"].sort().to_list()
+    ids = ids or shapes["place"].sort().to_list()
     for measure in product.measures:
         _release(lake, product, measure, origin)
         _count(lake, product, measure, ids, origin)
@@ -75,6 +78,8 @@ def _expected(ids: list[str], times: list[datetime], measure: Measure) -> pl.Dat
     day = 0.06 + (-((hour - 8) / 1.8).pow(2)).exp() + 1.2 * (-((hour - 17) / 2.2).pow(2)).exp()
     spread = ((pl.col("rank") * 37) % 17 + 1) / 17
     level = 0.004 + 0.03 * spread if measure.sparse else 15 + 420 * spread.pow(2)
+    if measure.kind == "duration":
+        day, level = 1 + 0.4 * day, 6 + 38 * spread
     return table.with_columns(pl.col("time").cast(UTC_US), mean=day * level).drop("rank")
 
 

@@ -11,8 +11,8 @@ import polars as pl
 import shapely
 
 from tests.e2e.conftest import BICYCLES, CRASHES, NOW, ORIGIN, fill, promise, shape_rows, texts
-from urbancast.core.place import PlaceKind
-from urbancast.core.product import Measure, Occupancy, OccupancyPart, Product
+from urbancast.core.place import PlaceKind, band_id, pair_id
+from urbancast.core.product import Measure, Occupancy, OccupancyPart, Pairs, Product
 from urbancast.core.time import DAY, HOUR
 from urbancast.geo import pieces, shares
 from urbancast.geo.network import Network
@@ -34,7 +34,7 @@ def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
     (own / "outline.csv").write_text("part,lat,lon\n" + "".join(f"0,{lat},{lon}\n" for lat, lon in corners))
     (own / "landmarks.csv").write_text("name,lat,lon\nTall Tower,48.861,2.352\n")
     lake = Lake.open(str(folder / "lake"))
-    catalog = {one.id: one for one in (kerb(lake, own), roads(lake, own))}
+    catalog = {one.id: one for one in (kerb(lake, own), roads(lake, own), taxi(lake, own))}
     return lake, catalog
 
 
@@ -134,3 +134,20 @@ def reports() -> pl.DataFrame:
     days = np.sort(dice.uniform(0, 730, count))
     times = [ORIGIN - (731 - float(day)) * DAY for day in days]
     return pl.DataFrame({"lat": lat, "lon": lon, "time": times})
+
+
+def taxi(lake: Lake, folder: Path) -> Product:
+    """Minutes between zones: pairs from A are forecast as such, all others by the band of their distance."""
+    minutes = Measure(
+        id="minutes", label=texts("taxi minutes", "minutos en taxi", "minutes de taxi"),
+        unit=texts("minutes", "minutos", "minutes"), kind="duration", draws=True,
+    )  # fmt: skip
+    pairs = Pairs(bands_km=(2.0, 4.0), least_draws=30)
+    product = dataclasses.replace(
+        promise(folder, "taxi", texts("Taxi", "Taxi", "Taxi"), minutes, PlaceKind.PAIR),
+        rank=5, lenses=("pair",), pairs=pairs,
+    )  # fmt: skip
+    own = [pair_id("z1", f"z{n}") for n in range(1, 10)]
+    bands = [band_id("city", low, high) for low, high in ((0.0, 2.0), (2.0, 4.0), (4.0, None))]
+    fill(lake, product, zones(), now=NOW, ids=[*own, *bands, band_id("unknown", 0.0, None)])
+    return product

@@ -113,9 +113,9 @@ export interface NearAnswer {
 
 export interface PairEnd {
   id: string
-  name: string
-  lat: number
-  lon: number
+  name: string | null
+  lat: number | null
+  lon: number | null
 }
 
 export interface PairPoint {
@@ -134,7 +134,7 @@ export interface PairAnswer extends Origin, Pick<Answer, 'record' | 'skill' | 'r
   place: string
   is_direct: boolean
   band: { kind: string; low_km: number; high_km: number | null } | null
-  distance_km: number
+  distance_km: number | null
   measure: string
   unit: Text
   grain?: string
@@ -147,7 +147,7 @@ export interface PairAnswer extends Origin, Pick<Answer, 'record' | 'skill' | 'r
   quantiles: Record<string, number> | null
   usual: number | null
   series: PairPoint[]
-  shares: { quarantined?: number } | null
+  shares: { quarantined?: number; scope?: 'pair' | 'all' } | null
 }
 
 export interface Spread {
@@ -174,6 +174,8 @@ export interface StockAsked {
   idle_cost: number | null
   turns: number | null
   fleet: number | null
+  /** The quantile of the need that is held. */
+  level?: number
 }
 
 export interface StockPlan extends Origin {
@@ -181,8 +183,9 @@ export interface StockPlan extends Origin {
   days: number
   parameters: StockAsked
   rows: StockRow[]
-  total: { stock: number; peak: Spread; fleet: number | null }
-  transfers: { from: string; to: string; count: number; distance_km: number }[]
+  /** `peak`: vehicles that all places need together; null where no joint paths were drawn. */
+  total: { stock: number; peak: Spread | null; fleet: number | null }
+  transfers: { from: string; from_name?: string; to: string; to_name?: string; count: number; distance_km: number }[]
   standing: { is_given: boolean; source: string | Text | null }
   backtest: {
     kind: string

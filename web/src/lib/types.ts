@@ -118,7 +118,7 @@ export interface MapFrame {
   breaks: number[]
   times: Times
   /** Map of a pair product: the zone from which the minutes are told. */
-  from?: string | null
+  from?: { id: string; name: string | null } | null
 }
 
 export interface Skill {
