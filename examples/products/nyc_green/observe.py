@@ -49,7 +49,7 @@ def observe(raw: Mapping[str, pl.DataFrame], context: ObserveContext) -> Observe
     found = sort_rows(raw[SOURCE], source=SOURCE, key=("id",), rules=RULES)
     zones = context.places["place"].unique().to_list()
     ends = [pl.when(pl.col(end).is_in(zones)).then(pl.col(end)).otherwise(pl.lit("")) for end in ("from", "to")]
-    on_time = published(pl.col("time"))
+    ends_at = pl.col("time") + pl.duration(seconds=(_MINUTES * 60).round().cast(pl.Int64))
     observations = found.kept.select(
         place=pl.concat_str(ends, separator=">"),
         measure=pl.lit(MEASURE),
@@ -57,7 +57,7 @@ def observe(raw: Mapping[str, pl.DataFrame], context: ObserveContext) -> Observe
         draw=draws_of(found.kept["id"]),
         value=_MINUTES.round(4),
         # An id is what the row says: what a later fetch says otherwise is another trip, known when it came.
-        available_at=on_time.cast(UTC_US),
+        available_at=pl.max_horizontal(published(pl.col("time")), ends_at).cast(UTC_US),
     )
     unknown = observations.filter(pl.col("place").str.contains("^>|>$")).height
     return Observed(

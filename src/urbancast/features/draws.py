@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from urbancast.core.errors import ContractError
+from urbancast.core.place import ends_of, pair_id
 from urbancast.core.product import Pairs
 from urbancast.core.time import local_hour_of_week
 from urbancast.features.panel import Panel
@@ -116,10 +117,22 @@ class Draws:
         self.facts = bands.facts(ids.to_list(), panel.places, self.pairs)
         self.bands = bands.every(self.pairs)
         self.codes = pl.DataFrame({"place": ids, "code": np.arange(len(ids), dtype=np.int64)})
+        self.named = frozenset(ids)
         self.distance_km = _floats(self.facts, "distance_km")
         self.usual = usual(self.distance_km)
         self.band = self.facts["band"].replace_strict({name: i for i, name in enumerate(self.bands)}).to_numpy()
+        self.back = _back(ids)
         self.versions = _versions(rows.join(self.codes, on="place", how="inner"), self.usual, panel.tz)
+
+    @classmethod
+    def of(cls, panel: Panel, measure: str, *, also: pl.Series | None = None) -> Draws:
+        """The history of a panel, made once; anew where ``also`` names pairs that it does not number."""
+        key = ("draws", measure)
+        if key not in panel.memo:
+            panel.memo[key] = cls(panel, measure)
+        kept: Draws = panel.memo[key]
+        asked = [] if also is None else also.filter(~also.str.starts_with("band:")).unique()
+        return kept if set(asked) <= kept.named else cls(panel, measure, also=also)
 
     def numbered(self, places: pl.Series) -> Ints:
         """Number of each place: pairs in order of id, then the bands; ContractError for a place that is neither."""
@@ -205,6 +218,13 @@ def _versions(rows: pl.DataFrame, usual_log: Floats, tz: str) -> Versions:
         ordered["available_at"].dt.epoch("us").to_numpy(),
         ordered["_end"].dt.epoch("us").fill_null(NEVER).to_numpy(),
     )
+
+
+def _back(ids: pl.Series) -> Ints:
+    """Number of each pair's way back, -1 where nobody drove it; shape (pairs,)."""
+    number = {pair: i for i, pair in enumerate(ids)}
+    ways = (pair_id(*reversed(ends_of(pair))) for pair in ids)
+    return np.array([number.get(way, -1) for way in ways], dtype=np.int64)
 
 
 def _floats(frame: pl.DataFrame, name: str) -> Floats:

@@ -74,7 +74,7 @@ def _of_cells(panel: Panel, measure: str, rows: pl.DataFrame, chosen: Chosen) ->
 
 def _of_draws(panel: Panel, measure: str, rows: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
     """Rows with lead_h, reach_h (from the newest interval known of any place) and the columns of pairs."""
-    history = Draws(panel, measure, also=rows["place"])
+    history = Draws.of(panel, measure, also=rows["place"])
     code, how = history.numbered(rows["place"]), rows.select(local_hour_of_week("time", panel.tz)).to_series()
     hours, times = how.to_numpy().astype(np.int64), rows["time"].dt.epoch("us").to_numpy()
     at_origin = [(part, params) for part, params in chosen if hasattr(part, "of_draws")]

@@ -26,7 +26,7 @@ PART = np.concatenate([np.tile(_PARTS, 5), np.tile(5 + np.minimum(_PARTS // 2, 2
 PARTS = int(PART.max()) + 1
 STATIC = ("distance_km", "log_distance", "bearing_sin", "bearing_cos", "is_hub", "is_band", "is_known")
 ENDS = ("from_lat", "from_lon", "to_lat", "to_lon")
-LEARNT = ("prior", "log_mean", "from", "to", "spread", "count")
+LEARNT = ("prior", "log_mean", "from", "to", "spread", "count", "back", "back_count")
 HOURLY = ("expected", "hour", "from_part", "to_part", "part", "part_count")
 LEVELS = tuple(f"level_{days}d" for days in LEVEL_DAYS)
 RULES = ("rule_pair_mean", "rule_pair_hour")
@@ -85,7 +85,11 @@ def _learnt(known: Known) -> _Tables:
     hour = _hours(left, sums.n, length)
     by_part = _parts(history, left - sums.n * hour[length], sums.n)
     members = _Members.of(known, n)
+    own, back = mean - effects["prior"], history.back
+    has_back = back >= 0
     flat = _flat(history, members, effects, mean) | {
+        "back": members.extended(np.where(has_back, own[back], 0.0), otherwise=0.0),
+        "back_count": np.log1p(members.extended(np.where(has_back, n[back], 0.0), otherwise=0.0)),
         "spread": np.sqrt(members.extended(spread**2)),
         "count": np.log1p(np.concatenate([n, members.n])),
     }

@@ -48,7 +48,7 @@ def forecast_rows(panel: Panel, origin: datetime, horizon: timedelta, *, measure
 
 def places_at(panel: Panel, measure: str, origin: datetime) -> list[str]:
     """Places of a measure with draws as known at the origin: pairs with enough draws in the year before, all bands."""
-    history = Draws(panel, measure)
+    history = Draws.of(panel, measure)
     origin_us = np.array([_us(as_utc(origin) - _EPOCH)])
     return history.places(next(history.at(origin_us)))
 
@@ -126,7 +126,7 @@ def _sparse_targets(panel: Panel, cut: datetime, plan: Plan, measure: str, rng: 
 
 def _as_served(panel: Panel, measure: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the place that would have been forecast at their origin: the pair, or the band that speaks for it."""
-    history = Draws(panel, measure)
+    history = Draws.of(panel, measure)
     origins, inverse = np.unique(rows["origin"].dt.epoch("us").to_numpy(), return_inverse=True)
     code = history.numbered(rows["place"])
     is_place = np.zeros(rows.height, dtype=bool)
