@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "products"  # products outside the package
+
 
 def shared(path: str) -> Path:
     """Path under ``../shared/data`` of the project; a plain exit where it is absent."""
