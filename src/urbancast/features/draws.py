@@ -6,7 +6,7 @@ Sums grow and shrink by those instants, so what an origin sees does not depend o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -131,7 +131,7 @@ class Draws:
         if key not in panel.memo:
             panel.memo[key] = cls(panel, measure)
         kept: Draws = panel.memo[key]
-        asked = [] if also is None else also.filter(~also.str.starts_with("band:")).unique()
+        asked: Iterable[str] = () if also is None else also.filter(~also.str.starts_with("band:")).unique()
         return kept if set(asked) <= kept.named else cls(panel, measure, also=also)
 
     def numbered(self, places: pl.Series) -> Ints:
