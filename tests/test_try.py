@@ -15,19 +15,20 @@ DAYS = 90
 
 
 def table(path: Path, *, shaped: bool) -> Path:
-    """Six stations for a season: daily shapes with day shocks a model can follow, or noise about one level."""
+    """Six stations for a season: daily shapes with day shocks a model can follow, or the same week for ever."""
     hours = pl.datetime_range(datetime(2025, 2, 1), datetime(2025, 5, 1), "1h", eager=True, closed="left")
     local = hours.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
     rng = np.random.default_rng(3)
     hour, day = local.dt.hour().to_numpy(), np.arange(len(hours)) // 24
     level = np.cumsum(0.12 * rng.standard_normal(DAYS + 2))[day]
-    mean = (5 + 60 * np.exp(-(((hour - 16) / 4.0) ** 2))) * np.exp(level) if shaped else np.full(len(hours), 20.0)
+    mean = (5 + 60 * np.exp(-(((hour - 16) / 4.0) ** 2))) * np.exp(level)
+    week = rng.integers(0, 400, 168)[local.dt.weekday().to_numpy() * 24 - 24 + hour]
     frames = [
         pl.DataFrame(
             {
                 "station": f"S{n}",
                 "when": local.dt.strftime("%Y-%m-%d %H:%M"),
-                "rides": rng.poisson(mean),
+                "rides": rng.poisson(mean) if shaped else week + n,
                 "lat": 52.5 + 0.01 * n,
                 "lon": 13.4,
             }
@@ -65,8 +66,8 @@ def test_a_table_becomes_a_backtest_beside_the_simple_rules_a_sentence_and_a_cha
     assert found["has_map"]
 
 
-def test_noise_is_not_worth_a_model_and_said_so(tmp_path: Path) -> None:
-    found = tried(table(tmp_path / "noise.csv", shaped=False), tmp_path / "kept")
+def test_a_week_that_repeats_itself_is_not_worth_a_model_and_that_is_said(tmp_path: Path) -> None:
+    found = tried(table(tmp_path / "weeks.csv", shaped=False), tmp_path / "kept")
     assert not found["is_worth_it"]
     assert found["sentence"].startswith("Not worth a model")
 

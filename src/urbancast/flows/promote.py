@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -56,7 +57,7 @@ def decide(job: Job, challenger: Release, champion: Release, evidence: Backtest)
         champion=champion.name,
         action="promoted" if promoted else "refused",
         reason=_reason(verdict, is_refresh=is_refresh),
-        skill=verdict.skill,
+        skill=None if math.isnan(verdict.skill) else verdict.skill,  # a rule without error leaves nothing to gain
         low=verdict.low,
         high=verdict.high,
         numbers={**asdict(verdict), "rival": rival, "primary": job.recipe.primary},
