@@ -30,6 +30,7 @@ from urbancast.geo.routing import Path
 DEPARTURES = 24
 MOST_ROUTES = 3
 FLAG_SHARE = 0.75  # share of the answer's length at most as far above the average as the default cutoff
+REJOINED_M, LEAST_M = 300.0, 50.0  # a stay's rate is that of at least so much road
 NIGHT = frozenset({23, 0, 1, 2, 3, 4, 5})
 _DIGITS = 7
 _LEVEL = 0.8
@@ -59,22 +60,55 @@ class Driven:
 
     @cached_property
     def stays(self) -> Stays:
-        """Unbroken stays in one zone, in order."""
+        """Stays in one zone, in order of entering; a zone left for less than 300 m is not left."""
         first = visits(self.found)
-        sums = (np.add.reduceat(v, first) for v in (self.found.seconds, self.found.length_m, self.by_piece, self.usual))
-        seconds, metres, expected, usual = sums
-        return Stays(first=first, seconds=seconds, metres=metres, expected=expected, lift=expected / usual)
+        metres = np.add.reduceat(self.found.length_m, first)
+        stay = _joined(self.found.place[first], metres)
+        piece = np.repeat(stay, np.diff(np.append(first, len(self.found.place))))
+        count = int(stay.max()) + 1
+
+        def total(values: Floats) -> Floats:
+            return np.asarray(np.bincount(piece, values, count), dtype=np.float64)
+
+        expected, length_m = total(self.by_piece), total(self.found.length_m)
+        usual = total(self.usual) * np.maximum(length_m, LEAST_M) / length_m
+        opened = np.unique(piece, return_index=True)[1]
+        closed = len(piece) - 1 - np.unique(piece[::-1], return_index=True)[1]
+        return Stays(
+            first=opened,
+            last=closed,
+            seconds=total(self.found.seconds),
+            metres=length_m,
+            expected=expected,
+            lift=expected / usual,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stays:
-    """Row of the first piece of each stay, seconds, metres, expected events, and these over the city's average."""
+    """First and last piece of each stay, seconds, metres, expected events, and these over the city's average."""
 
     first: Ints
+    last: Ints
     seconds: Floats
     metres: Floats
     expected: Floats
     lift: Floats
+
+
+def _joined(place: Ints, metres: Floats) -> Ints:
+    """Stay that each visit of a zone is part of: roads along the edge of two zones change sides at every corner."""
+    stay = np.zeros(len(place), dtype=np.int64)
+    left_at: dict[int, tuple[int, float]] = {}
+    passed, count = 0.0, 0
+    for n, zone_row in enumerate(place.tolist()):
+        own, since = left_at.get(zone_row, (count, -math.inf))
+        is_back = passed - since < REJOINED_M
+        stay[n] = own if is_back else count
+        count += not is_back
+        passed += float(metres[n])
+        left_at[zone_row] = (int(stay[n]), passed)
+    return stay
 
 
 def answer(
@@ -181,7 +215,6 @@ def _route(asked: Asked, roads: Roads, one: Driven, n: int, limit: float) -> dic
 def _zones(asked: Asked, roads: Roads, one: Driven, vertices: tuple[Any, Any], limit: float) -> list[dict[str, Any]]:
     """Stays in zones, in order: when it is entered, how long, what is expected there."""
     found, stays, atlas = one.found, one.stays, asked.atlas
-    ends = np.append(stays.first[1:], len(found.place)) - 1
     rows = []
     for n, (first, lift) in enumerate(zip(stays.first.tolist(), stays.lift.tolist(), strict=True)):
         place = int(found.place[first])
@@ -196,7 +229,7 @@ def _zones(asked: Asked, roads: Roads, one: Driven, vertices: tuple[Any, Any], l
             "expected": round(float(stays.expected[n]), _DIGITS),
             "lift": round(lift, 3),
             "is_flagged": lift > limit,
-            "part": [int(vertices[0][first]), int(vertices[1][ends[n]])],
+            "part": [int(vertices[0][first]), int(vertices[1][stays.last[n]])],
         })  # fmt: skip
     return rows
 
