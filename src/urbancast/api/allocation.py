@@ -56,8 +56,8 @@ def shared_out(table: Floats, fleet: int) -> Counts:
     taken = owners[np.argsort(-worths, kind="stable")[:fleet]]
     counts: Counts = np.asarray(np.bincount(taken, minlength=len(table)), dtype=np.int64)
     rest: Counts = in_proportion(table[:, 4] + 1e-9, fleet - int(counts.sum()))
-    counts += rest
-    return counts
+    every: Counts = np.add(counts, rest)
+    return every
 
 
 def in_proportion(weights: Floats, total: int) -> Counts:

@@ -85,5 +85,6 @@ def samples(quantiles: Array, draws: int, *, is_signed: Array) -> Array:
     at = (np.arange(draws) + 0.5) / draws
     right = np.searchsorted(levels, at, side="right")
     share = (at - levels[right - 1]) / (levels[right] - levels[right - 1])
-    out = np.moveaxis(knots[..., right - 1] * (1 - share) + knots[..., right] * share, -1, 0)
+    left = knots[..., right - 1]
+    out = np.maximum.accumulate(np.moveaxis(left + share * (knots[..., right] - left), -1, 0), axis=0)
     return np.asarray(np.where(is_signed, out, np.maximum(out, 0)))

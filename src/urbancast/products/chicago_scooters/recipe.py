@@ -76,6 +76,9 @@ PLACES = Source(
     role="places",
     is_required=False,
 )
+# Half a year knows no season, and its few days must not be learnt by heart: a stiff ridge, shallow trees.
+RIDGE = {"ridge": 0.1, "without": ["season_"]}
+SHALLOW = {"num_leaves": 6, "rounds": 40, "min_data_in_leaf": 60}
 COUNTED, SIGNED = ("starts",), ("net_outflow",)
 
 RECIPE = Recipe(
@@ -98,6 +101,7 @@ RECIPE = Recipe(
     baseline="climatology",
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
+        Candidate(name="mean8w", model="climatology", params={"rule": "mean8w"}),
         Candidate(name="climatology", model="climatology", params={"rule": "mean4w"}),
         Candidate(name="climatology_scaled", model="climatology", params={"rule": "mean4w_scaled"}, measures=COUNTED),
     ),
@@ -108,11 +112,11 @@ RECIPE = Recipe(
         Feature(name="profile"),
         Feature(name="weather"),
         Feature(name="place"),
-        Feature(name="rules"),
+        Feature(name="rules", params={"weeks": (8,)}),
     ),
     candidates=(
-        Candidate(name="linear", model="linear", measures=COUNTED),
-        Candidate(name="gbm", model="gbm", params={"min_data_in_leaf": 60}, measures=COUNTED),
+        Candidate(name="linear", model="linear", params=RIDGE, measures=COUNTED),
+        Candidate(name="gbm", model="gbm", params={"linear": RIDGE, **SHALLOW}, measures=COUNTED),
         Candidate(name="additive", model="additive", measures=SIGNED),
     ),
     derived=(
