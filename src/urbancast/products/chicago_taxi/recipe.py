@@ -64,7 +64,7 @@ RECIPE = Recipe(
     context=timedelta(days=1),
     train_window=timedelta(days=366),
     calibration=timedelta(days=28),
-    folds=Folds(count=1, every=timedelta(days=14), step=timedelta(days=7)),
+    folds=Folds(count=1, every=timedelta(days=42), step=timedelta(days=14)),
     # trips are known three weeks later: a replay of 14 days of truth begins 35 days ago
     replay=timedelta(days=35),
     replay_step=timedelta(days=7),
