@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 OUT = Path(__file__).resolve().parents[1] / "out"
-WORDS = {"absolute_error": "MAE", "deviance": "mean Poisson deviance", "crps": "CRPS"}
+WORDS = {"absolute_error": "MAE", "deviance": "mean Poisson deviance", "crps": "CRPS", "pinball": "mean pinball"}
 DAY_1, ALL = "day 1", "all"
 Row = dict[str, Any]
 Told = Mapping[str, Any]

@@ -40,7 +40,7 @@ RECIPE = Recipe(
     context=timedelta(days=0),
     train_window=timedelta(days=430),
     calibration=timedelta(days=28),
-    folds=Folds(count=2, every=timedelta(days=14), step=timedelta(days=3)),
+    folds=Folds(count=2, every=timedelta(days=14), step=timedelta(days=4)),
     replay=timedelta(days=7),
     fit_rows=1_000_000,
     primary="pinball",

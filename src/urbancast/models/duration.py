@@ -26,11 +26,11 @@ FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": THREADS, 
 SHORTEST = 0.5
 LEAST_LEFT = 0.02
 DEFAULTS = {
-    "rounds": 250,
-    "spread_rounds": 100,
+    "rounds": 160,
+    "spread_rounds": 60,
     "rows": 1_000_000,
-    "learning_rate": 0.05,
-    "num_leaves": 31,
+    "learning_rate": 0.08,
+    "num_leaves": 63,
     "min_data_in_leaf": 60,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.7,

@@ -17,6 +17,7 @@ DURATION = "pair_spread"  # column of frames whose measure is a duration between
 SPREAD = "spread"  # column that a point model may add: its own say on how far it may be off
 LEAST = 0.05  # of the logarithm: nothing is surer
 SHORTEST = 0.1
+MEAN_OVER_MIDDLE = (0.5, 3.0)
 BINS, LEAST_ROWS = 10, 400
 
 
@@ -34,7 +35,10 @@ def unit(frame: pl.DataFrame) -> Array:
 
 @dataclass(frozen=True)
 class Ratios:
-    """By size of the forecast: ``centres`` (its log) and ``levels``, bin × (mean ratio, quantiles of log in units)."""
+    """By size of the forecast: ``centres`` (its log) and ``levels``, bin × (lift, quantiles of the log in units).
+
+    The mean is ``forecast · (1 + lift · unit²)``: the less sure a trip, the farther its mean lies above its middle.
+    """
 
     kind: ClassVar[str] = "ratios"
     centres: Array
@@ -47,13 +51,13 @@ class Ratios:
         is_known = np.isfinite(point) & np.isfinite(value)
         point, value, scale = np.maximum(point[is_known], SHORTEST), value[is_known], scale[is_known]
         if not len(value):
-            return cls(np.zeros(1), np.concatenate([np.ones((1, 1)), np.zeros((1, len(QUANTILES)))], axis=1))
+            return cls(np.zeros(1), np.zeros((1, 1 + len(QUANTILES))))
         left = np.log(np.maximum(value, SHORTEST) / point) / scale
         count = int(min(BINS, max(1, len(value) // LEAST_ROWS)))
         parts = np.array_split(np.argsort(point, kind="stable"), count)
+        lift = [(value[part] - point[part]).sum() / (point[part] * scale[part] ** 2).sum() for part in parts]
         levels = [
-            np.append(value[part].sum() / point[part].sum(), weighted_quantiles(left[part], np.ones(len(part))))
-            for part in parts
+            np.append(lift[i], weighted_quantiles(left[part], np.ones(len(part)))) for i, part in enumerate(parts)
         ]
         centres = np.array([np.log(point[part]).mean() for part in parts])
         return cls(np.maximum.accumulate(centres), np.stack(levels))
@@ -64,7 +68,7 @@ class Ratios:
         size = np.log(safe)
         table = np.column_stack([np.interp(size, self.centres, column) for column in self.levels.T])
         quantiles = safe[:, None] * np.exp(table[:, 1:] * scale[:, None])
-        return safe * table[:, 0], np.sort(quantiles, axis=1)
+        return safe * np.clip(1 + table[:, 0] * scale**2, *MEAN_OVER_MIDDLE), np.sort(quantiles, axis=1)
 
     def state(self) -> dict[str, Any]:
         """JSON of the tables."""
