@@ -121,10 +121,12 @@ def _mixed(state: Any) -> Any:
 def interpolated_pit(value: Array, quantiles: Array, draw: Array) -> Array:
     """Randomised PIT from quantiles alone: ``F(y − ½) + v · (F(y + ½) − F(y − ½))``, F linear between quantiles.
 
-    Of amounts, which are not all whole numbers, it is ``F(y)``: half a unit is nothing to a count, all to a share.
+    Of amounts, which are not all whole numbers, it is ``F(y)``, drawn between its two sides where it jumps, as at a
+    limit: half a unit is nothing to a count, all to a share.
     """
-    half = 0.5 if bool((value == np.rint(value)).all()) else 0.0
-    low, high = interpolated_cdf(value - half, quantiles), interpolated_cdf(value + half, quantiles)
+    is_whole = bool((value == np.rint(value)).all())
+    below, above = (value - 0.5, value + 0.5) if is_whole else (np.nextafter(value, -np.inf), value)
+    low, high = interpolated_cdf(below, quantiles), interpolated_cdf(above, quantiles)
     return low + draw * (high - low)
 
 
