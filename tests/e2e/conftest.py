@@ -46,9 +46,7 @@ SITES = {
 }  # fmt: skip
 
 
-def fill(
-    lake: Lake, product: Product, shapes: pl.DataFrame, *, now: datetime, ids: list[str] | None = None
-) -> None:
+def fill(lake: Lake, product: Product, shapes: pl.DataFrame, *, now: datetime, ids: list[str] | None = None) -> None:
     """Places, releases, counts, a week of past forecasts, the served one, scores and a verdict of a product.
 
     ``shapes``: places-table columns without product; ``ids``: what is forecast, where that is not the shapes.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,11 +14,12 @@ import shapely
 
 from tests.e2e.conftest import BICYCLES, CRASHES, NOW, ORIGIN, fill, promise, shape_rows, texts
 from urbancast.core.place import PlaceKind, band_id, pair_id
-from urbancast.core.product import Measure, Occupancy, OccupancyPart, Pairs, Product
-from urbancast.core.time import DAY, HOUR
+from urbancast.core.product import Measure, Occupancy, OccupancyPart, Pairs, Product, Stock
+from urbancast.core.tables import QUANTILE_COLUMNS
+from urbancast.core.time import DAY, HOUR, instants
 from urbancast.geo import pieces, shares
 from urbancast.geo.network import Network
-from urbancast.lake import network, serving
+from urbancast.lake import forecasts, network, observations, places, releases, runs, serving
 from urbancast.lake.store import Lake
 
 WEST, SOUTH, EAST, NORTH = 2.30, 48.83, 2.39, 48.88
@@ -24,6 +27,8 @@ FIRST_HOUR, LAST_HOUR = 9, 20
 RESIDENTS, VISITORS = 0.6, 0.1
 COLUMNS, ROWS = 16, 13  # corners of the town's streets
 FAST_KMH, SLOW_KMH = 50.0, 24.0
+MIDNIGHT = ORIGIN.replace(hour=23)  # of the town's next day
+SPREAD = (-1.6, -1.3, -0.7, 0.0, 0.7, 1.3, 1.6)  # quantiles in standard deviations
 
 
 def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
@@ -34,7 +39,7 @@ def build(folder: Path) -> tuple[Lake, dict[str, Product]]:
     (own / "outline.csv").write_text("part,lat,lon\n" + "".join(f"0,{lat},{lon}\n" for lat, lon in corners))
     (own / "landmarks.csv").write_text("name,lat,lon\nTall Tower,48.861,2.352\n")
     lake = Lake.open(str(folder / "lake"))
-    catalog = {one.id: one for one in (kerb(lake, own), roads(lake, own), taxi(lake, own))}
+    catalog = {one.id: one for one in (kerb(lake, own), roads(lake, own), taxi(lake, own), depots(lake, own))}
     return lake, catalog
 
 
@@ -84,8 +89,6 @@ def _spaces(place: dict[str, object]) -> str:
     streets = [[f"{name} Street", lat, lon, near], [f"{name} Lane", float(str(lat)) + 0.001, lon, near]]
     return json.dumps({"capacity": {"paid": 3000, "green": 2200, "blue": 800}, "streets": streets,
                        "valid_from": "2026-01-01"})  # fmt: skip
-
-
 
 
 def roads(lake: Lake, folder: Path) -> Product:
@@ -151,3 +154,75 @@ def taxi(lake: Lake, folder: Path) -> Product:
     bands = [band_id("city", low, high) for low, high in ((0.0, 2.0), (2.0, 4.0), (4.0, None))]
     fill(lake, product, zones(), now=NOW, ids=[*own, *bands, band_id("unknown", 0.0, None)])
     return product
+
+
+def depots(lake: Lake, folder: Path) -> Product:
+    """Scooters by zone and day, and what three days together need."""
+    trips, scooters = texts("trips/day", "viajes/día", "trajets/jour"), texts("scooters", "patinetes", "trottinettes")
+    own = {"starts": ("starts", trips, 0.0), "net_outflow": ("net_outflow", scooters, 1.0), "need": ("starts", trips, 0.0),
+           "peak": ("starts", trips, 0.0), "outflow": ("net_outflow", scooters, 1.0)}  # fmt: skip
+    measures = tuple(
+        Measure(id=name, label=unit, unit=unit, signed=bool(signed), derived_from=None if name == part else part)
+        for name, (part, unit, signed) in own.items()
+    )
+    product = dataclasses.replace(
+        promise(folder, "depots", texts("Stock", "Reponer", "Stocker"), BICYCLES, PlaceKind.ZONE),
+        rank=4, lenses=("stock", "zone"), measures=measures, grain="1d", horizon=timedelta(days=7),
+        stock=Stock(starts="starts", net_outflow="net_outflow", need="need", peak="peak", outflow="outflow", days=3,
+                    turns=2.5),
+    )  # fmt: skip
+    shapes = zones()
+    places.put(lake, product.id, shapes)
+    ids = shapes["place"].sort().to_list()
+    releases.add(lake, pl.DataFrame([
+        {"product": product.id, "release": f"{name}-1", "measure": name, "number": 1, "candidate": "gbm",
+         "trained_until": ORIGIN - 10 * DAY, "path": "none", "facts": '{"primary": "mae"}', "created_at": ORIGIN,
+         "run": "e2e"} for name in ("starts", "net_outflow")]))  # fmt: skip
+    for name, (part, _, _) in own.items():
+        times = instants(MIDNIGHT, MIDNIGHT + 7 * DAY, DAY) if name == part else [MIDNIGHT]
+        _issue_days(lake, product, f"{part}-1", name, [*ids, ""] if name == "need" else ids, times)
+    _count_days(lake, product, ids)
+    runs.record(lake, product.id, "e2e", flow="verify", step="score", state="done", at=ORIGIN + HOUR)
+    serving.move(
+        lake, product=product.id, origin=ORIGIN, releases={name: f"{name}-1" for name in ("starts", "net_outflow")},
+        versions={}, provenance="sample", data_to=ORIGIN - 6 * HOUR, moved_at=ORIGIN + HOUR, run="e2e",
+    )  # fmt: skip
+    return product
+
+
+def _level(measure: str, rank: int) -> float:
+    """Mean of a measure at the zone of this rank."""
+    base = 12.0 + 9.0 * ((rank * 5) % 9)
+    scale = {"starts": 0.7, "net_outflow": 0.1, "need": 1.1, "peak": 0.8, "outflow": 0.3}[measure]
+    return base * scale * (1 if measure not in ("net_outflow", "outflow") or rank % 2 else -1)
+
+
+def _issue_days(lake: Lake, product: Product, release: str, measure: str, ids: list[str], times: list[Any]) -> None:
+    """Forecast of daily rows; the empty place is all together."""
+    rows = []
+    for rank, place in enumerate(ids):
+        mean = _level(measure, rank) if place else sum(_level(measure, n) for n in range(9))
+        width, foot = 2 + 0.25 * abs(mean), -1e9 if measure in ("net_outflow", "outflow") else 0.0
+        bands = {name: max(mean + width * step, foot) for name, step in zip(QUANTILE_COLUMNS, SPREAD, strict=True)}
+        rows += [{"place": place, "measure": measure, "time": time, "mean": mean, **bands} for time in times]
+    frame = pl.DataFrame(rows).with_columns(
+        pl.col("time").cast(pl.Datetime("us", "UTC")), origin=pl.lit(ORIGIN).cast(pl.Datetime("us", "UTC")),
+        release=pl.lit(release),
+    )  # fmt: skip
+    signed = [one.id for one in product.measures if one.signed]
+    forecasts.add(lake, product.id, frame, run="e2e", issued_at=ORIGIN + HOUR, signed=signed)
+
+
+def _count_days(lake: Lake, product: Product, ids: list[str]) -> None:
+    """Four weeks of days as counted: what they are expected to be."""
+    times = instants(MIDNIGHT - 28 * DAY, MIDNIGHT - DAY, DAY)
+    rows = [
+        {"place": place, "measure": measure, "time": time, "value": round(_level(measure, rank))}
+        for measure in ("starts", "net_outflow") for rank, place in enumerate(ids) for time in times
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows).with_columns(
+        pl.col("value").cast(pl.Float64), pl.col("time").cast(pl.Datetime("us", "UTC")), draw=pl.lit(0, pl.Int64)
+    )
+    frame = frame.with_columns(available_at=pl.col("time") + DAY)
+    observations.add(lake, product.id, frame.select("place", "measure", "time", "draw", "value", "available_at"),
+                     run="e2e", fetched_at=ORIGIN, first_contact=ORIGIN)  # fmt: skip

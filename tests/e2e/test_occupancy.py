@@ -28,7 +28,9 @@ def opened(look: Look, where: str, size: tuple[int, int]) -> Page:
 
 
 @WIDTHS
-def test_three_things_stand_apart_with_the_numbers_of_the_api(look: Look, lens_town: Any, size: tuple[int, int]) -> None:
+def test_three_things_stand_apart_with_the_numbers_of_the_api(
+    look: Look, lens_town: Any, size: tuple[int, int]
+) -> None:
     told = lens_town.answer("kerb", "z3", AT)["occupancy"]
     page = opened(look, f"#/map/kerb?place=z3&at={AT}", size)
     paid, occupied, chance = (page.get_by_test_id(name) for name in ("paid", "occupied", "chance"))

@@ -51,7 +51,10 @@ def test_a_pair_in_the_address_is_drawn_with_the_numbers_of_the_api(
     expect(page.get_by_test_id("range")).to_contain_text(f"{low}–{high}")
     assert page.get_by_test_id("sentence").inner_text() == answer["sentence"]["en"]
     expect(page.get_by_test_id("kind")).to_contain_text("Area to area")
-    dots = [float(one.get_attribute("data-value") or "nan") for one in page.locator("[data-testid=distribution] circle").all()]
+    dots = [
+        float(one.get_attribute("data-value") or "nan")
+        for one in page.locator("[data-testid=distribution] circle").all()
+    ]
     known = answer["quantiles"]
     assert len(dots) == 10
     assert sum(known["q10"] <= value <= known["q90"] for value in dots) == 8

@@ -180,6 +180,7 @@ export interface StockAsked {
 
 export interface StockPlan extends Origin {
   first_day: string
+  first_time?: string
   days: number
   parameters: StockAsked
   rows: StockRow[]

@@ -19,6 +19,8 @@ export interface Measure {
   clustered?: boolean
   /** Values may lie below zero. */
   signed?: boolean
+  /** Made from joint paths of another measure, for the first interval only. */
+  derived_from?: string | null
 }
 
 export interface Licence {

@@ -5,12 +5,13 @@ import type { MapFrame, Text } from '../../lib/types'
 export function frameOf(plan: StockPlan, unit: Text): MapFrame {
   const stock = plan.rows.map((row) => row.stock)
   const none = plan.rows.map(() => null)
+  const first = plan.first_time ?? `${plan.first_day}T00:00:00Z`
   return {
-    product: plan.product, measure: 'stock', unit, at: plan.first_day, at_local: plan.first_day, origin: plan.origin, release: plan.release,
+    product: plan.product, measure: 'stock', unit, at: first, at_local: plan.first_day, origin: plan.origin, release: plan.release,
     provenance: plan.provenance, simulated: plan.simulated, kind: 'forecast', places: plan.rows.map((row) => row.place),
     mean: stock, q50: stock, q10: plan.rows.map((row) => row.need.q10), q90: plan.rows.map((row) => row.need.q90),
     usual: none, observed: none, state: plan.rows.map(() => 'forecast'), breaks: breaks(stock),
-    times: { first: plan.first_day, last: plan.first_day, now: plan.first_day, past_first: null },
+    times: { first, last: first, now: first, past_first: null },
   }
 }
 

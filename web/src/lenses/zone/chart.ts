@@ -91,7 +91,7 @@ export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
   const font = '12px system-ui, sans-serif'
   const hidden = { stroke: 'transparent', width: 0, points: { show: false } }
   return {
-    width: asked.width, height: asked.height, padding: [8, 6, 0, 0], legend: { show: false },
+    width: asked.width, height: asked.height, padding: [8, 22, 0, 0], legend: { show: false },
     tzDate: (seconds) => plot.tzDate(new Date(seconds * 1000), tz),
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(low * 1.08, 0), Math.max(high * 1.08, 1e-9)] } },

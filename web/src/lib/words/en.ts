@@ -327,6 +327,8 @@ export const en = {
   'state_no-path_text': 'The streets known here do not join these two points. Move one of them.',
   'state_address-unknown_text': 'Try another spelling, or tap the map.',
   'state_ambiguous-address_text': 'Choose the one you mean:',
+  record_of_daily: 'of {n} {hours} here',
+  record_city_daily: 'of {n} {hours} across the city',
 }
 
 /** Every text of the map; a language that misses one does not compile. */

@@ -322,4 +322,6 @@ export const es: Words = {
   'state_no-path_text': 'Las calles conocidas no unen estos dos puntos. Mueva uno.',
   'state_address-unknown_text': 'Pruebe otra grafía o toque el mapa.',
   'state_ambiguous-address_text': 'Elija la que quiere decir:',
+  record_of_daily: 'de {n} {hours} aquí',
+  record_city_daily: 'de {n} {hours} en toda la ciudad',
 }

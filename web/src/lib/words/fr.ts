@@ -322,4 +322,6 @@ export const fr: Words = {
   'state_no-path_text': 'Les rues connues ne relient pas ces deux points. Déplacez-en un.',
   'state_address-unknown_text': 'Essayez une autre orthographe ou touchez la carte.',
   'state_ambiguous-address_text': 'Choisissez celle que vous voulez dire :',
+  record_of_daily: 'de {n} {hours} ici',
+  record_city_daily: 'de {n} {hours} dans toute la ville',
 }
