@@ -66,7 +66,7 @@ def in_proportion(weights: Floats, total: int) -> Counts:
     if total <= 0 or not len(weights):
         return np.zeros(len(weights), dtype=np.int64)
     exact = total * (weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights)))
-    counts = np.floor(exact).astype(np.int64)
+    counts: Counts = np.asarray(np.floor(exact), dtype=np.int64)
     order = np.argsort(counts - exact, kind="stable")
     counts[order[: total - int(counts.sum())]] += 1
     return counts

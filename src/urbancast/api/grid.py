@@ -12,7 +12,7 @@ import polars as pl
 
 from urbancast.core.product import COVERED, Measure
 from urbancast.core.tables import QUANTILE_COLUMNS
-from urbancast.core.time import DAY, UTC_US, as_utc, floor as floor_to, instants
+from urbancast.core.time import DAY, UTC_US, as_utc, floor as floor_to, instants, local_days, local_midnight
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -76,15 +76,18 @@ class Grid:
     breaks: tuple[float, ...]
 
 
-def make_axis(found: pl.Series, origin: datetime, first: datetime, grain: timedelta) -> Axis:
-    """Axis of the forecast times ``found``; below a day's grain every interval since 14 days before the origin.
+def make_axis(found: pl.Series, origin: datetime, first: datetime, grain: timedelta, *, tz: str) -> Axis:
+    """Axis of the forecast times ``found`` and every interval since 14 days before the origin.
 
-    ``first``: the served origin's first forecast time.
+    ``first``: the served origin's first forecast time. Days begin at midnight in ``tz``.
     """
     times = found.cast(UTC_US)
+    end = max(latest(found), first) + grain
     if grain < DAY:
-        regular = instants(floor_to(origin - PAST, grain), max(latest(found), first) + grain, grain)
-        times = pl.concat([times, pl.Series(times.name, regular, dtype=UTC_US)])
+        regular = instants(floor_to(origin - PAST, grain), end, grain)
+    else:
+        regular = [local_midnight(day, tz) for day in local_days(origin - PAST, end - _HOUR, tz)]
+    times = pl.concat([times, pl.Series(times.name, regular, dtype=UTC_US)])
     us = times.unique().sort().dt.epoch("us").to_numpy().astype(np.int64)
     return Axis(times=us, step=grain, first=int(np.searchsorted(us, micros(first))))
 

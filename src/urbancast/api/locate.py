@@ -31,7 +31,9 @@ def find(asked: Asked, query: AnswerQuery) -> Found:
 
 
 def by_address(atlas: Atlas, text: str) -> Found:
-    """Place of a name, or of the landmark or street of that name; candidates where several places have it."""
+    """Place of an id or name, or of the landmark or street of that name; candidates where several places have it."""
+    if text.strip() in atlas.rows:
+        return Found(row=atlas.rows[text.strip()])
     hits = atlas.gazetteer.best(text)
     if len(hits) > 1:
         raise AmbiguousError(text, [described(hit) for hit in hits[:CANDIDATES]])

@@ -122,7 +122,8 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
             f"{product.id}: expected forecasts from {origin:%Y-%m-%dT%H:%MZ}, found {found}; move `serving` last"
         )
     first = current["time"].min()
-    axis = grid.make_axis(forecasts["time"], origin, first, as_grain(product.grain))  # type: ignore[arg-type]
+    grain = as_grain(product.grain)
+    axis = grid.make_axis(forecasts["time"], origin, first, grain, tz=product.tz)  # type: ignore[arg-type]
     start = min(axis.time(0), origin - grid.USUAL_WINDOW - as_grain(product.grain))
     seen = observations.known_at(lake, product.id, now, since=start)
     book = None if product.pairs is None else pairs.make(lake, product, current["place"], atlas)
