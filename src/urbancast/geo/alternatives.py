@@ -76,11 +76,12 @@ class Quest:
             return []
         back = self.graph.to_spot(self.weight_s, self.end, limit_s=MOST_LONGER * best_s + 1.0)
         total = ahead.cost_s + back.cost_s
-        best = self._through(int(total.argmin()), ahead, back)
-        if best is None:
-            return []
+        nodes = self._nodes(int(total.argmin()), ahead, back)
+        best = self._of_nodes(nodes)
         kept = [best]
-        for way in self._candidates(best, ahead, back, total) if count > 1 else ():
+        shared = self._shared_m(nodes, ahead, back) if count > 1 else total
+        near = np.flatnonzero((total <= MOST_LONGER * best.seconds) & (shared <= MOST_SHARED * best.length_m))
+        for way in self._candidates(best, ahead, back, near) if count > 1 else ():
             if way.seconds <= MOST_LONGER * best.seconds and is_other(way, kept):
                 kept.append(way)
             if len(kept) == count:
@@ -104,29 +105,38 @@ class Quest:
                                      seconds=seconds, metres=metres))  # fmt: skip
         return min(found, key=lambda way: way.seconds, default=None)
 
-    def _candidates(self, best: Way, ahead: Tree, back: Tree, total: Floats) -> Iterator[Way]:
-        for node in _plateaus(ahead, back, total, MOST_LONGER * best.seconds)[:_MOST_TRIED]:
-            way = self._through(int(node), ahead, back)
-            if way is not None:
-                yield way
+    def _candidates(self, best: Way, ahead: Tree, back: Tree, near: Ints) -> Iterator[Way]:
+        """Ways through plateaus among the nodes given, then ways that penalties on those drawn before lead to."""
+        for node in _plateaus(ahead, back, near)[:_MOST_TRIED]:
+            nodes = self._nodes(int(node), ahead, back)
+            if len(set(nodes.tolist())) == len(nodes):
+                yield self._of_nodes(nodes)
         weight_s = self.weight_s.copy()
         drawn = best
         for _ in range(_ROUNDS):
             weight_s[drawn.links] *= _PENALTY
             tree = self.graph.from_spot(weight_s, self.start)
-            way = self._ended(tree, weight_s)
-            if way is None:
-                return
-            yield way
-            drawn = way
+            drawn = self._ended(tree, weight_s)
+            yield drawn
 
-    def _through(self, node: int, ahead: Tree, back: Tree) -> Way | None:
-        """Way from start to end by a node; null where it passes a node twice."""
+    def _nodes(self, node: int, ahead: Tree, back: Tree) -> Ints:
+        """Nodes from start to end on the quickest way by a node."""
         there, on = _chain(ahead.toward, node, self.graph.size), _chain(back.toward, node, self.graph.size)
-        nodes = np.array([*there[::-1], *on[1:]], dtype=np.int64)
-        return self._of_nodes(nodes) if len(set(nodes.tolist())) == len(nodes) else None
+        return np.array([*there[::-1], *on[1:]], dtype=np.int64)
 
-    def _ended(self, tree: Tree, weight_s: Floats) -> Way | None:
+    def _shared_m(self, nodes: Ints, ahead: Tree, back: Tree) -> Floats:
+        """Metres between junctions that the quickest way by each node shares with that along ``nodes``; shape (n,).
+
+        In either tree such ways part once: they share what lies before the first and after the last node they leave.
+        """
+        lengths = self.graph.network.length_m[self.graph.links_between(nodes, self.weight_s)]
+        metres = np.full(self.graph.size + 1, 0.0)
+        metres[nodes] = np.concatenate([[0.0], np.cumsum(lengths)])
+        rest = np.full(self.graph.size + 1, 0.0)
+        rest[nodes] = lengths.sum() - metres[nodes]
+        return np.asarray(metres[_meets(ahead.toward, nodes)] + rest[_meets(back.toward, nodes)], dtype=np.float64)
+
+    def _ended(self, tree: Tree, weight_s: Floats) -> Way:
         """Way to the end by a tree from the start."""
         last = self.graph.network.start[self.end.links]
         cost = tree.cost_s[last] + self.end.shares * weight_s[self.end.links]
@@ -166,16 +176,27 @@ def _chain(toward: Rows, node: int, spot: int) -> list[int]:
     return nodes
 
 
-def _plateaus(ahead: Tree, back: Tree, total: Floats, limit_s: float) -> Ints:
-    """One node of each run of links that both trees use, within ``limit_s`` in all; those good for longest first."""
-    near = np.flatnonzero(total <= limit_s)
-    parent = ahead.toward[near].astype(np.int64)
-    size = len(total)
-    is_joined = (parent >= 0) & (parent < size)
-    is_joined[is_joined] = back.toward[parent[is_joined]] == near[is_joined]
-    row = np.full(size, -1, dtype=np.int64)
+def _meets(toward: Rows, nodes: Ints) -> Ints:
+    """Node of ``nodes`` at which each node's way to the spot of its tree joins them, else the spot; shape (n,)."""
+    spot = len(toward)
+    up = np.append(toward.astype(np.int64), spot)
+    up[up < 0] = spot
+    up[nodes] = nodes
+    while not np.array_equal(higher := up[up], up):
+        up = higher
+    return up[:-1]
+
+
+def _plateaus(ahead: Tree, back: Tree, near: Ints) -> Ints:
+    """One node of each run of links between ``near`` nodes that both trees use; those good for longest first."""
+    total = ahead.cost_s + back.cost_s
+    spot = len(total)
+    row = np.full(spot + 1, -1, dtype=np.int64)
     row[near] = np.arange(len(near))
-    root = np.where(is_joined, row[np.where(is_joined, parent, 0)], np.arange(len(near)))
+    parent = np.where(ahead.toward[near] < 0, spot, ahead.toward[near]).astype(np.int64)
+    is_joined = row[parent] >= 0
+    is_joined[is_joined] = back.toward[parent[is_joined]] == near[is_joined]
+    root = np.where(is_joined, row[parent], np.arange(len(near)))
     while True:
         higher = root[root]
         if np.array_equal(higher, root):
