@@ -20,7 +20,8 @@ COLUMNS = ("absolute_error", "squared_error", "deviance", "pinball", "crps", "hi
 def trained(job: Job, release: Release, result: Backtest) -> Trained:
     """Everything worth keeping of one training, in plain values."""
     folds = metrics.means(result.losses, by=["candidate", "cut"])
-    own = result.losses.filter(pl.col("candidate") == release.candidate)
+    is_own = pl.col("candidate") == release.candidate
+    own = result.losses.filter(is_own).select("day", "value", "mean", *metrics.LOSSES)
     deciles = metrics.means(metrics.with_decile(own), by=["decile"])
     reliability = metrics.reliability(own)
     return Trained(

@@ -153,6 +153,7 @@ def _hash(frame: pl.DataFrame) -> str:
 
 def _scores(job: Job, result: Backtest) -> dict[str, dict[str, float]]:
     columns = ["absolute_error", "deviance", "pinball", "crps", "hits_80"]
-    ordered = result.losses.sort("candidate", *metrics.KEY)  # sums in one order, every time
+    wanted = result.losses.select("candidate", *metrics.KEY, *columns)
+    ordered = wanted.sort("candidate", *metrics.KEY)  # sums in one order, every time
     means = ordered.group_by("candidate", maintain_order=True).agg(pl.col(columns).mean(), pl.len().alias("n"))
     return {row.pop("candidate"): row for row in means.iter_rows(named=True)}
