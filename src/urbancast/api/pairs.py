@@ -129,7 +129,7 @@ def _name(place: str, names: Mapping[str, str], pairs: Pairs) -> str:
 
 def _counts(lake: Lake, product: str) -> pl.DataFrame:
     """Trips used and raw rows kept out, by pair: place, used, refused. Their rows name the ends ``from`` and ``to``."""
-    used = lake.scan("observations", product=product).group_by("place").agg(used=pl.col("draw").n_unique())
+    used = lake.scan("observations", product=product).group_by("place").agg(used=pl.struct("time", "draw").n_unique())
     ends = [pl.col("row").str.json_path_match(f"$.{end}") for end in ("from", "to")]
     pair = pl.concat_str(ends, separator=">", ignore_nulls=False)
     refused = lake.scan("quarantine", product=product).group_by(place=pair).agg(refused=pl.len())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
@@ -49,6 +50,7 @@ PLACES = Source(
     role="places",
     is_required=False,
 )
+STEPS = {"rounds": 130, "spread_rounds": 50, "learning_rate": 0.09}
 
 RECIPE = Recipe(
     product=PRODUCT.id,
@@ -68,10 +70,11 @@ RECIPE = Recipe(
     # trips are known three weeks later: a replay of 14 days of truth begins 35 days ago
     replay=timedelta(days=35),
     replay_step=timedelta(days=7),
-    fit_rows=120_000,
+    fit_rows=90_000,
     primary="pinball",
     baseline=trips.BASELINE,
     rules=trips.RULES,
     features=(*trips.FEATURES, Feature(name="weather")),
-    candidates=trips.CANDIDATES,
+    # fewer, larger steps than elsewhere: what is known of a pair has said most of it
+    candidates=tuple(replace(each, params={**STEPS, **each.params}) for each in trips.CANDIDATES),
 )
