@@ -86,15 +86,15 @@ RECIPE = Recipe(
     ),
     observe=observe,
     attributes=attributes,
-    # A cut a year ago must know a calibration half a year long and months of training before it.
-    history=timedelta(days=930),
+    # With the look-back some 860 days: a cut a year ago knows half a year of calibration and training before it.
+    history=timedelta(days=700),
     context=timedelta(days=5),
     train_window=timedelta(days=3 * 366),
     calibration=timedelta(days=212),  # the newest truth is 60 to 152 days old: at least 60 days of it
-    folds=Folds(count=2, every=timedelta(days=182), step=timedelta(days=28)),
-    replay=timedelta(days=420),
-    replay_step=timedelta(days=21),
-    fit_rows=40_000,
+    folds=Folds(count=2, every=timedelta(days=182), step=timedelta(days=42)),
+    replay=timedelta(days=364),
+    replay_step=timedelta(days=28),
+    fit_rows=30_000,
     primary="mae",
     baseline="climatology",
     rules=(
