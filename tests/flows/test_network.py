@@ -17,10 +17,12 @@ import shapely
 from urbancast import products
 from urbancast.core.errors import ContractError
 from urbancast.flows import network, pull
-from urbancast.flows.job import Job
+from urbancast.flows.job import Clock, Job
 from urbancast.geo.streets import Streets
 from urbancast.lake import network as kept, places, raw, runs, serving
 from urbancast.lake.store import Lake
+from urbancast.portals.emulator import Emulator
+from urbancast.portals.session import Policy
 
 CUT = datetime(2022, 6, 1, tzinfo=UTC)
 NOW = datetime(2023, 1, 1, tzinfo=UTC)
@@ -215,6 +217,22 @@ def test_roads_at_a_portal_are_asked_again_after_four_weeks(open_job: Open) -> N
     assert not network.is_due(at_portal.at(NOW + timedelta(days=27)), nodes)
     assert network.is_due(at_portal.at(NOW + timedelta(days=28)), nodes)
     assert network.is_due(job, nodes)
+
+
+def test_roads_that_a_portal_does_not_give_leave_all_else_going(lake: Lake) -> None:
+    recipe = replace(products.recipe("nyc_crashes"), history=timedelta(days=6), context=timedelta(days=2))
+    clock = Clock(now=NOW)
+    with Emulator(products.sample("nyc_crashes").datasets(), clock=lambda: clock.now) as emulator:
+        job = Job(product=products.get("nyc_crashes"), recipe=recipe, lake=lake, now=NOW, provenance="sample",
+                  portal_url=emulator.url, clock=clock, policy=Policy(attempts=1, wait_initial_s=0))  # fmt: skip
+        emulator.faults.inject("500", match="roads_edges", times=1)
+        assert pull.run(job).used["crashes"] > 0
+        assert list(facts_of(job, "fetch")["without"]) == ["edges"]
+        assert network.version(job, NOW) == {}
+        later = job.at(NOW + timedelta(days=1))
+        pull.run(later)
+    assert facts_of(job, "network")["links_used"] > 10_000
+    assert len(served(job, later.now).events) > 5_000
 
 
 def test_trips_by_zone_are_kept_beside_the_roads(open_job: Open, tmp_path: Path) -> None:

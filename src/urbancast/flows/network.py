@@ -66,16 +66,16 @@ def put(job: Job) -> dict[str, Any]:
 def version(job: Job, origin: datetime) -> dict[str, str]:
     """Name of the roads to serve from an origin, as ``{"network": name}``; empty for a product without roads.
 
-    Kept as served for 28 days; then, or when roads or zones changed, shares are made anew from the events
-    available at the origin.
+    Kept as served for 28 days, or while newer inputs make no roads; then, or when roads or zones changed, shares are
+    made anew from the events available at the origin.
     """
     known = places.get(job.lake, job.product.id) if job.recipe.events and _sources(job) else pl.DataFrame()
     key = _key(job, known) if known.height else None
     packed = kept.built(job.lake, job.product.id, key) if key else None
-    if packed is None or key is None:
-        return {}
     row = serving.current(job.lake).get(job.product.id)
     named = row["versions"].get(ROLE) if row else None
+    if packed is None or key is None:
+        return {ROLE: named} if key and named else {}
     if isinstance(named, str) and _is_current(Streets.load(kept.load(job.lake, job.product.id, named)), key, origin):
         return {ROLE: named}
     bare = Streets.load(packed)

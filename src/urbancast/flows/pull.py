@@ -50,10 +50,12 @@ def run(job: Job) -> Pulled:
     with step(job, run_id, FLOW, "fetch") as facts:
         is_pulled = window.start == window.end and not job.links  # this very moment was pulled to its end before
         asked = [] if is_pulled else [source for source in _sources(job) if network.is_due(job, source)]
-        new_pages = facts["new_pages"] = sum(_keep(job, source, window, run_id) for source in asked)
+        without: dict[str, str] = {}
+        new_pages = facts["new_pages"] = sum(_keep_if_any(job, source, window, run_id, without) for source in asked)
+        facts.update({"without": without} if without else {})
     with step(job, run_id, FLOW, "places"):
         _put_places(job, run_id)
-    if _by_role(job, network.ROLE):
+    if _by_role(job, network.ROLE) and not without:  # as served before, where roads could not be read whole
         with step(job, run_id, FLOW, "network") as facts:
             facts.update(network.put(job))
     with step(job, run_id, FLOW, "weather") as facts:
@@ -91,6 +93,17 @@ def _sources(job: Job) -> Iterator[Source]:
 
 def _by_role(job: Job, role: str) -> list[Source]:
     return [source for source in _sources(job) if source.role == role]
+
+
+def _keep_if_any(job: Job, source: Source, window: Window, run_id: str, without: dict[str, str]) -> int:
+    """As ``_keep``; roads that a portal does not give are named in ``without``, and all else goes on."""
+    try:
+        return _keep(job, source, window, run_id)
+    except PortalError as error:
+        if source.role != network.ROLE or source.name in job.links:
+            raise
+        without[source.name] = str(error)
+        return 0
 
 
 def _keep(job: Job, source: Source, window: Window, run_id: str) -> int:
