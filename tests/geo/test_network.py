@@ -136,3 +136,14 @@ def test_the_real_graph_is_one_piece_with_its_noise_counted(manhattan):
     assert 0.01 < manhattan.counts["times_clipped"] / (9452 * 72) < 0.03
     assert speed.min() >= LEAST_KMH - 1e-3
     assert speed.max() <= MOST_KMH + 1e-3
+
+
+def test_times_that_are_the_same_at_every_hour_are_held_once():
+    nodes = pl.concat([NODES, pl.DataFrame({"node": [4], "lon": [-73.9], "lat": [40.7]})])
+    edges = pl.concat([EDGES, pl.DataFrame({"link": [5], "from_node": [3], "to_node": [4]})])
+    network = Network.of_tables(nodes, edges)
+    again = Network.load(network.dump())
+    for one in (network, again):
+        assert one.seconds.shape == (3, 24, 4)
+        assert one.seconds.strides[:2] == (0, 0)
+    assert np.array_equal(again.seconds, network.seconds)

@@ -60,7 +60,7 @@ def plain_seconds(network, weight_s, start, end):
     return best
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_the_first_way_costs_what_a_plain_search_finds(town, seed):
     network = town(seed, side=5)
@@ -71,7 +71,7 @@ def test_the_first_way_costs_what_a_plain_search_finds(town, seed):
     assert way.seconds == pytest.approx(plain_seconds(network, weight_s, start, end), rel=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(seed=SEEDS, depart=st.datetimes(datetime(2022, 3, 12, 20), datetime(2022, 3, 13, 6), timezones=st.just(UTC)))
 def test_paths_obey_their_limits_and_the_clock(town, seed, depart):
     network = town(seed)
@@ -111,7 +111,7 @@ def shared_m(network, path, other):
     return total
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_the_same_question_has_the_same_answer_and_retiming_it_too(town, seed):
     network = town(seed)

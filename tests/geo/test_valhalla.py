@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import shapely
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from urbancast.core.errors import PortalError, QueryError
 from urbancast.geo import timing
@@ -146,6 +146,7 @@ def test_what_it_drives_off_our_roads_is_on_no_link(square):
     assert found.link_m[1] == pytest.approx(558, rel=0.05)
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_a_path_of_ours_is_matched_onto_its_own_links(town, seed):
     network = town(seed % 50, side=4)

@@ -67,7 +67,8 @@ class Network:
     def dump(self) -> bytes:
         """Bytes that ``load`` reads: a zip of arrays, the same for the same network."""
         head = {"format": _FORMAT, "names": list(self.names), "counts": dict(self.counts)}
-        return packed.pack(head, {name: getattr(self, name) for name in _ARRAYS})
+        seconds = self.seconds[:1, :1] if self.seconds.strides[:2] == (0, 0) else self.seconds
+        return packed.pack(head, {name: getattr(self, name) for name in _ARRAYS} | {"seconds": seconds})
 
     @classmethod
     def load(cls, dumped: bytes) -> Network:
@@ -75,6 +76,7 @@ class Network:
         head, arrays = packed.unpack(dumped, _ARRAYS, kind="network")
         if head.get("format") != _FORMAT:
             raise ContractError(f"network: expected format {_FORMAT}, found {head.get('format')}; pull the roads again")
+        arrays["seconds"] = np.broadcast_to(arrays["seconds"], (len(DAY_TYPES), 24, len(arrays["start"])))
         return cls(names=tuple(head["names"]), counts=head["counts"], **arrays)
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import shapely
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -15,6 +16,7 @@ from urbancast.core.errors import ContractError
 from urbancast.geo.metric import Floats
 from urbancast.geo.network import DAY_TYPES, LEAST_KMH, MOST_KMH, Ints, Network
 
+Slots = NDArray[np.float32]
 DEFAULT_KMH = 25.0  # where neither a speed nor a time is known
 _SAME_DEG = 1e-7  # a centimetre: mean vertices of one line drawn both ways
 _LEAST_M = 0.1  # a link is never shorter: its time would be nothing
@@ -76,6 +78,14 @@ def twins(network: Network) -> Ints:
             is_same &= np.abs(middle[other] - middle[open_]) < _SAME_DEG
         found[open_[is_same]] = other[is_same]
     return found
+
+
+def of_slots(seconds: Slots, change: Callable[[Slots], Slots]) -> Slots:
+    """Changed times of every slot; times that are the same in all are held, and changed, once."""
+    if seconds.strides[:2] == (0, 0):
+        once = change(seconds[:1, :1])
+        return np.broadcast_to(once, (*seconds.shape[:2], once.shape[-1]))
+    return change(seconds)
 
 
 def _check(table: pl.DataFrame, name: str, columns: Mapping[str, type[pl.DataType] | None]) -> None:
@@ -155,16 +165,12 @@ def _shapes(kept: pl.DataFrame, lon: Floats, lat: Floats) -> tuple[Ints, Floats]
     return vertex, np.concatenate([first, inner, last])[order]
 
 
-def _seconds(
-    kept: pl.DataFrame, length_m: Floats, times: pl.DataFrame | None
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], dict[str, int]]:
+def _seconds(kept: pl.DataFrame, length_m: Floats, times: pl.DataFrame | None) -> tuple[Slots, dict[str, int]]:
     """Seconds (3, 24, m) and how many were read, clipped and filled."""
     speed = kept["speed_kmh"].to_numpy()
     speed = np.where(np.isfinite(speed) & (speed > 0), speed, DEFAULT_KMH)
-    grid = np.full((_SLOTS, kept.height), np.nan)
-    unknown = 0
-    if times is not None:
-        unknown = _fill(grid, kept, times)
+    grid = np.full((1 if times is None else _SLOTS, kept.height), np.nan)
+    unknown = 0 if times is None else _fill(grid, kept, times)
     known = np.isfinite(grid)
     number = known.sum(axis=0)
     own = np.where(number > 0, np.where(known, grid, 0.0).sum(axis=0) / np.maximum(number, 1), length_m / speed * 3.6)
@@ -176,7 +182,9 @@ def _seconds(
         "times_clipped": int((known & (clipped != full)).sum()),
         "times_filled": 0 if times is None else int((~known).sum()),
     }
-    return clipped.reshape(len(DAY_TYPES), 24, -1).astype(np.float32), counts
+    slots = (len(DAY_TYPES), 24, kept.height)
+    narrow = clipped.astype(np.float32)
+    return (narrow.reshape(slots) if len(narrow) == _SLOTS else np.broadcast_to(narrow, slots)), counts
 
 
 def _fill(grid: Floats, kept: pl.DataFrame, times: pl.DataFrame) -> int:
@@ -224,7 +232,7 @@ def _largest(network: Network) -> tuple[Network, dict[str, int]]:
     return Network(
         lon=network.lon[is_in], lat=network.lat[is_in], start=row[network.start[keep]], end=row[network.end[keep]],
         length_m=network.length_m[keep], name=network.name[keep], names=network.names,
-        seconds=network.seconds[:, :, keep],
+        seconds=of_slots(network.seconds, lambda values: values[..., keep]),
         vertex=np.concatenate([[0], np.cumsum(held[keep])]).astype(np.int64),
         vertex_lon=network.vertex_lon[is_vertex], vertex_lat=network.vertex_lat[is_vertex],
     ), counts  # fmt: skip

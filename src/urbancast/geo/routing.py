@@ -79,7 +79,7 @@ class BuiltIn:
         spots = self.snapper.snap(*start), self.snapper.snap(*end)
         check_apart(start, end)
         check_apart(*((spot.lon, spot.lat) for spot in spots))
-        weight_s = self.network.seconds.reshape(-1, self.network.links)[timing.slot(depart_local)].astype(np.float64)
+        weight_s = self.network.seconds[divmod(timing.slot(depart_local), 24)].astype(np.float64)
         ways = Quest(graph=self._graph, start=spots[0], end=spots[1], weight_s=weight_s).ways(max(1, count))
         if not ways:
             raise no_path()

@@ -41,7 +41,7 @@ def hours_after(depart_local: datetime, count: int = 24) -> tuple[datetime, ...]
 
 def read(network: Network, links: Ints, part: Floats, departs: Sequence[datetime]) -> Times:
     """Times of driving ``part`` (0 … 1) of each link in turn; a link takes what it takes in the hour it is entered."""
-    table = network.seconds.reshape(-1, network.links)[:, links].astype(np.float64) * part
+    table = network.seconds[:, :, links].reshape(-1, len(links)).astype(np.float64) * part
     starts = [_checked(depart).astimezone(UTC) for depart in departs]
     left_s = np.array([3600.0 - (d.minute * 60 + d.second + d.microsecond / 1e6) for d in departs])
     link_s = table[[slot(depart) for depart in departs]]
