@@ -48,8 +48,9 @@ def run(job: Job, *, since: datetime | None = None) -> Tally:
 def _windows(job: Job, start: datetime) -> Iterator[Window]:
     """Parts of [start, now) that end at local midnights: a day is scored whole, and few enough rows at once."""
     day, last = local_day(start, job.product.tz), local_day(job.now, job.product.tz)
+    at_once = max(DAYS_AT_ONCE, job.recipe.replay_step or DAYS_AT_ONCE)  # few origins are few rows
     while day <= last:
-        end = day + DAYS_AT_ONCE
+        end = day + at_once
         begins, ends = (local_midnight(each, job.product.tz) for each in (day, end))
         yield Window(start=max(begins, start), end=min(ends, job.now))
         day = end
@@ -72,6 +73,8 @@ def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFram
     if issued.is_empty():
         return pl.DataFrame()
     truth = backtest.with_band(known, measure, known.truth(measure, start=window.start, end=window.end))
+    if truth.is_empty():
+        return pl.DataFrame()
     reach = frames.with_reach(known, measure, issued.select("place", "origin", "time").unique(maintain_order=True))
     releases = {release.name: release for release in registry.every(job.lake, job.product.id)}
     parts = []
