@@ -50,7 +50,7 @@ PLACES = Source(
     role="places",
     is_required=False,
 )
-STEPS = {"rounds": 130, "spread_rounds": 50, "learning_rate": 0.09}
+STEPS = {"rounds": 130, "spread_rounds": 50, "learning_rate": 0.09, "num_leaves": 15, "min_data_in_leaf": 400}
 
 RECIPE = Recipe(
     product=PRODUCT.id,
@@ -74,7 +74,8 @@ RECIPE = Recipe(
     primary="pinball",
     baseline=trips.BASELINE,
     rules=trips.RULES,
-    features=(*trips.FEATURES, Feature(name="weather")),
-    # fewer, larger steps than elsewhere: what is known of a pair has said most of it
+    # rain slows; temperature and wind of a season would only name its days
+    features=(*trips.FEATURES, Feature(name="weather", params={"variables": ("precipitation",)})),
+    # fewer, larger steps on larger leaves than elsewhere: what is known of a pair has said most of it
     candidates=tuple(replace(each, params={**STEPS, **each.params}) for each in trips.CANDIDATES),
 )
