@@ -174,7 +174,7 @@ def make(product: Product, atlas: Atlas, streets: Streets, *, name: str, dispers
     return Roads(
         name=name,
         streets=streets,
-        router=engines.router(streets.network, url=deployed.router),
+        router=engines.router(streets.network, url=deployed.router, snapper=snapper),
         snapper=snapper,
         geocoding=engines.geocoding(atlas.gazetteer, url=deployed.geocoder, bounds=atlas.bounds, index=atlas.index),
         row=np.array([atlas.rows.get(place, -1) for place in streets.pieces.places], dtype=np.int64),

@@ -18,9 +18,9 @@ from urbancast.geo.timing import Times
 from urbancast.geo.valhalla import Valhalla
 
 
-def router(network: Network, *, url: str = "") -> Router:
+def router(network: Network, *, url: str = "", snapper: Snapper | None = None) -> Router:
     """The built-in router, or the Valhalla at ``url`` with the built-in one for when it fails."""
-    snapper = Snapper(network)
+    snapper = snapper or Snapper(network)
     own = BuiltIn(network, snapper=snapper)
     return Spare(Valhalla(Remote("valhalla", url), network, snapper=snapper), own) if url else own
 
