@@ -160,3 +160,16 @@ def test_a_base_of_several_columns_is_their_mean_as_far_as_known(frame: pl.DataF
     scale = 1 + point.coefficients[0]
     assert point.predict(a) == pytest.approx(np.maximum(mean * scale, 0), rel=1e-6)
     assert point.predict(b) == pytest.approx(b["rule_mean4w"].to_numpy() * scale, rel=1e-6)
+
+
+def test_calibration_by_blocks_is_judged_by_fits_on_all_rows_before(frame: pl.DataFrame) -> None:
+    # The level moved half way through the calibration rows: a fit that has seen it errs less after.
+    moved = frame.with_columns(value=pl.when(pl.int_range(pl.len()) < 2500).then(0.5).otherwise(1.0) * pl.col("value"))
+    line = {"ridge": 0.005, "without": ["rule_"], "passes": 1}
+    one, many = (fitted(moved, "linear", {**line, "calibration_blocks": blocks}) for blocks in (1, 5))
+    assert many.point.state() == one.point.state()
+    assert isinstance(one.interval, Conformal)
+    assert isinstance(many.interval, Conformal)
+    width = [float((i.levels[:, :, -2] - i.levels[:, :, 2]).mean()) for i in (one.interval, many.interval)]
+    assert width[1] < width[0]
+    assert fitted(moved, "linear", line).interval.state() == one.interval.state()

@@ -46,6 +46,7 @@ NEXT_DAY = [
     {"model": "climatology", "params": {"rule": "mean4w_scaled"}},
 ]
 BY_REACH = {
+    "calibration_blocks": 3,
     **MOST,
     "of": [
         {"to_h": 4, "model": "gbm", "params": {**TREES, "linear": NEAR, "rounds": 150, "share": 0.9, "seeds": 3}},
