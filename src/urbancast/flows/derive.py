@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 
 import polars as pl
@@ -11,6 +11,7 @@ from urbancast.core.product import Derived, Window
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.evaluation import derived, metrics, stock
 from urbancast.evaluation.backtest import Backtest
+from urbancast.evaluation.compare import COLUMN
 from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
 from urbancast.flows.job import Job
@@ -58,16 +59,20 @@ def _beside(release: Release, given: list[Release], part: str) -> Release | None
 
 
 def tested(job: Job, panel: Panel, found: Mapping[str, Backtest], run_id: str) -> int:
-    """Forecast derived measures on the folds with each candidate of their first part; keep scores and costs."""
+    """Forecast derived measures on the folds with the best candidate of their first part and the baseline.
+
+    Keeps scores, and what stock would have cost; the number of losses.
+    """
+    best = {one.measure: _best(job, found[one.parts[0]]) for one in job.recipe.derived}
+    told = {*best.values(), job.recipe.baseline}
     forecasts_ = pl.concat([found[part].forecasts for part in found])
     origins = forecasts_["origin"].unique().to_list()
     said = [
         rows.with_columns(candidate=pl.lit(name))
         for past in derived.pasts(panel, derived.parts_of(job.recipe.derived), origins)
-        for name, rows in _by_candidate(job, panel, forecasts_.filter(pl.col("origin") == past.origin), past)
+        for name, rows in _by_candidate(job, panel, forecasts_.filter(pl.col("origin") == past.origin), past, told)
     ]
     every, count = pl.concat(said), 0
-    best = {one.measure: _best(job, found[one.parts[0]]) for one in job.recipe.derived}
     for one in job.recipe.derived:
         losses = _scored(job, panel, one, every.filter(pl.col("measure") == one.measure))
         beside = losses.filter(pl.col("candidate") == job.recipe.baseline)
@@ -82,25 +87,30 @@ def tested(job: Job, panel: Panel, found: Mapping[str, Backtest], run_id: str) -
     return count
 
 
-def _by_candidate(job: Job, panel: Panel, here: pl.DataFrame, past: derived.Past) -> Iterator[tuple[str, pl.DataFrame]]:
+def _by_candidate(
+    job: Job, panel: Panel, here: pl.DataFrame, past: derived.Past, told: Collection[str]
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Derived forecasts of one origin by each candidate of ``told`` that forecast the first part."""
+    rules = [rule.name for rule in job.recipe.rules]
     for leader in sorted({one.parts[0] for one in job.recipe.derived}):
         own = [one for one in job.recipe.derived if one.parts[0] == leader]
-        names = here.filter(pl.col("measure") == leader)["candidate"].unique().sort()
+        spoke = here.filter(pl.col("measure") == leader, pl.col("candidate").is_in(list(told)))
+        names = spoke["candidate"].unique().sort()
         for name in names:
             parts = []
             for part in derived.parts_of(own):
                 rows = here.filter(pl.col("measure") == part)
                 same = rows.filter(pl.col("candidate") == name)
                 trained = [c.name for c in job.recipe.candidates if c.name in rows["candidate"]]
-                is_rule = name in [rule.name for rule in job.recipe.rules]
-                other = job.recipe.baseline if is_rule or not trained else trained[0]
+                other = job.recipe.baseline if name in rules or not trained else trained[0]
                 parts.append(same if same.height else rows.filter(pl.col("candidate") == other))
             yield name, derived.forecasts(panel, own, pl.concat(parts).select(_SAID), past, seed=job.recipe.seed)
 
 
 def _best(job: Job, result: Backtest) -> str:
-    """Candidate of the smallest mean absolute error on the folds: the one that would serve."""
-    means = result.losses.group_by("candidate").agg(pl.col("absolute_error").mean()).sort("absolute_error", "candidate")
+    """Candidate of the smallest mean primary loss on the folds: the one that would serve."""
+    column = COLUMN[job.recipe.primary]
+    means = result.losses.group_by("candidate").agg(pl.col(column).mean()).sort(column, "candidate")
     return str(means["candidate"][0])
 
 
