@@ -117,6 +117,8 @@ def _located(
 
 
 def _each_origin(history: Any, origins: Ints) -> Iterator[tuple[Any, Ints]]:
+    if not len(origins):
+        return
     order = np.argsort(origins, kind="stable")
     starts, first = np.unique(origins[order], return_index=True)
     parts = np.split(order, first[1:])
