@@ -48,7 +48,7 @@ def test_a_corner_offers_every_street_that_meets_there(town):
     assert spot.distance_m < 0.01
 
 
-@pytest.mark.parametrize("off", [(0.1, 0), (0, -0.02), (60, 20)])
+@pytest.mark.parametrize("off", [(0.1, 0), (0, -0.02), (60, 20), (0, 60), (float("nan"), 0), (0, float("inf"))])
 def test_a_point_far_from_every_road_is_told_so(town, off):
     snapper = Snapper(town(1))
     with pytest.raises(QueryError, match="within 500 m of a road") as refused:

@@ -63,6 +63,8 @@ class Snapper:
 
     def snap(self, lon: float, lat: float, *, limit_m: float = LIMIT_M) -> Snap:
         """The spot nearest to a point; ``no-road-data`` where none is within ``limit_m``."""
+        if not (np.isfinite(lon) and np.isfinite(lat)):
+            raise no_road_data(limit_m)
         point = as_points(self._plane.to_metres(np.array([lon]), np.array([lat])))[0]
         found, gap = self._tree.query_nearest(point, max_distance=limit_m, return_distance=True)
         if not len(found):
