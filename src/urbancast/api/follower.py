@@ -12,6 +12,8 @@ import polars as pl
 import structlog
 
 from urbancast.api import atlas, costs, progress, record, roads, snapshot
+from urbancast.api.atlas import Atlas
+from urbancast.api.roads import Roads
 from urbancast.api.snapshot import Cache, View, World
 from urbancast.core.errors import NotReadyError, UrbancastError
 from urbancast.core.product import Measure, Product
@@ -136,12 +138,21 @@ class Follower:
             return replace(view, roads=None)
         if not self._has_changed(view, "network", (name, str(row["releases"]), view.atlas.geojson.etag)):
             return view
+        try:
+            return replace(view, roads=self._roads(view, view.atlas, row, name))
+        except UrbancastError as error:  # forecasts go on without; the file is looked for again
+            self._fail(error, view.product.id)
+            self._keys.pop((view.product.id, "network"))
+            return view
+
+    def _roads(self, view: View, places: Atlas, row: Mapping[str, Any], name: str) -> Roads:
+        """Roads as served; their file is read only where it is another."""
         lake, known = self._open(), releases.read(self._open(), view.product.id)
         facts = {release: snapshot.decode(text) for release, text in known.select("release", "facts").iter_rows()}
         spread = {m: float(facts.get(r, {}).get("dispersion", 0.0)) for m, r in row["releases"].items()}
         old = view.roads.streets if view.roads is not None and view.roads.name == name else None
         streets = old or Streets.load(network.load(lake, view.product.id, name))
-        return replace(view, roads=roads.make(view.product, view.atlas, streets, name=name, dispersion=spread))
+        return roads.make(view.product, places, streets, name=name, dispersion=spread)
 
     def _with_record(self, view: View, row: Mapping[str, Any], versions: Mapping[str, int], now: datetime) -> View:
         if view.atlas is None or view.snapshot is None:

@@ -86,6 +86,7 @@ class Roads:
 
     client: TestClient
     streets: Streets | None
+    city: Any
 
     def route(self, start: Any, end: Any, **more: Any) -> Any:
         """Response to a question for a route."""
@@ -100,6 +101,15 @@ class Roads:
 Make = Callable[..., Any]
 
 
+def serve_roads(own: Any, name: str | None, *, provenance: Any, moved_at: datetime) -> None:
+    """Move `serving` to roads of that name, None for none."""
+    serving.move(
+        own.lake, product="crashes", origin=ORIGIN, releases={"crashes": "crashes-spread"},
+        versions={"network": name} if name else {}, run="roads", provenance=provenance, data_to=ORIGIN - 10 * HOUR,
+        moved_at=moved_at,
+    )  # fmt: skip
+
+
 def _city(city: Any, folder: Path, *, is_real: bool, provenance: Any, found: Streets | None) -> Any:
     """The city in a lake of its own whose crashes are answered by route; zones are real or a schematic."""
     shutil.copytree(city.lake.url, folder / "lake")
@@ -110,11 +120,8 @@ def _city(city: Any, folder: Path, *, is_real: bool, provenance: Any, found: Str
     facts = f'{{"primary": "poisson_deviance", "dispersion": {DISPERSION}}}'
     releases.add(own.lake, row.with_columns(release=pl.lit("crashes-spread"), facts=pl.lit(facts)))
     own.issue("crashes", ORIGIN, "crashes-spread", "crashes")
-    versions = {} if found is None else {"network": kept.keep(own.lake, "crashes", found.dump())}
-    serving.move(
-        own.lake, product="crashes", origin=ORIGIN, releases={"crashes": "crashes-spread"}, versions=versions,
-        run="roads", provenance=provenance, data_to=ORIGIN - 10 * HOUR, moved_at=ORIGIN + 2 * HOUR,
-    )  # fmt: skip
+    name = None if found is None else kept.keep(own.lake, "crashes", found.dump())
+    serve_roads(own, name, provenance=provenance, moved_at=ORIGIN + 2 * HOUR)
     return own
 
 
@@ -133,11 +140,22 @@ def make_roads(city: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         client = own.client()
         client.__enter__()
         opened.append(client)
-        return Roads(client=client, streets=found)
+        return Roads(client=client, streets=found, city=own)
 
     yield make
     for client in opened:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def move_roads() -> Make:
+    """Serve other roads in a city: ``move_roads(made, name, hours)``."""
+
+    def move(made: Roads, name: str | None, hours: int) -> None:
+        serve_roads(made.city, name, provenance="extract", moved_at=ORIGIN + hours * HOUR)
+        made.client.app.state.urbancast.follower.look()  # type: ignore[attr-defined]
+
+    return move
 
 
 @pytest.fixture(scope="session")

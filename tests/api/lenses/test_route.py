@@ -14,6 +14,7 @@ import structlog
 from scipy import stats
 
 from urbancast.api.lenses.route import interval
+from urbancast.lake import network as kept
 
 WEST, EAST = {"lat": 40.71, "lon": -73.937}, {"lat": 40.79, "lon": -73.884}
 AT = "2021-10-30T16:20:00Z"
@@ -237,6 +238,21 @@ def test_real_roads_need_real_boundaries(make_roads: Any) -> None:
     refused(schematic.route(WEST, EAST, depart_at=AT), "needs-boundaries")
     refused(schematic.near(lat=40.75, lon=-73.93), "needs-boundaries")
     refused(make_roads(has_roads=False).route(WEST, EAST, depart_at=AT), "no-road-data")
+
+
+def test_new_roads_are_followed_and_a_lost_file_leaves_the_old_ones(make_roads: Any, move_roads: Any) -> None:
+    made = make_roads()
+    first = made.route(WEST, EAST, depart_at=AT).json()["roads"]["name"]
+    other = kept.keep(made.city.lake, "crashes", make_roads(until=-73.91).streets.dump())
+    move_roads(made, other, 3)
+    refused(made.route(WEST, EAST, depart_at=AT), "no-road-data")
+    move_roads(made, "lost", 4)
+    assert made.client.get("/v1/products/crashes/map").status_code == 200
+    refused(made.route(WEST, EAST, depart_at=AT), "no-road-data")
+    move_roads(made, first, 5)
+    assert made.route(WEST, EAST, depart_at=AT).json()["roads"]["name"] == first
+    move_roads(made, None, 6)
+    refused(made.route(WEST, EAST, depart_at=AT), "no-road-data")
 
 
 def test_a_product_without_roads_says_that_it_answers_no_routes(roads_city: Any) -> None:
