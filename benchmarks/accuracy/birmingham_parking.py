@@ -4,6 +4,9 @@
 
 Pulls the extract into a temporary lake; then every reading of 2016-11-29 to 2016-12-19 is forecast from the origin at
 which the newest reading is so many hours old, refitted weekly on what was known then, and once for all three weeks.
+
+The forecaster measured is the candidate `by_reach`, whether `urbancast run` would promote it or not: a verdict pools all
+leads to a week on two folds, and its day-block interval is wide.
 """
 
 from __future__ import annotations
@@ -116,7 +119,7 @@ def _row(losses: pl.DataFrame, words: str) -> official.Row:
     return official.row(
         told,
         question="How full will this car park be, 1, 24 and 168 hours ahead?",
-        measured_on=f"Birmingham car parks, 2016-11-29 to 2016-12-19, {words}; {by_lead} at 1 / 24 / 168 h",
+        measured_on=f"Birmingham car parks, 2016-11-29 to 2016-12-19, {words}, promoted or not; {by_lead} at 1 / 24 / 168 h",
         unit="share of spaces",
         rules=RULES,
     )
