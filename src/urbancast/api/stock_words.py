@@ -87,7 +87,7 @@ def _tell(planned: Planned, lang: Lang) -> str:
         _PLAN[lang].format(
             days=planned.days,
             day=day if lang == "en" and day.split()[0] in _NAMED else day[:1].lower() + day[1:],
-            stock=number(planned.stock, lang),
+            stock=planned.stock,  # a number to order by, not to round
             places=planned.places,
             level=_percent(planned.level),
             low=low,
