@@ -141,6 +141,7 @@ def _inputs(job: Job, known: Panel, plan: Plan) -> dict[str, Any]:
         },
         "recipe": hashlib.sha256(repr(plan).encode()).hexdigest()[:16],
         "seed": plan.seed,
+        "primary": plan.primary,
         "provenance": job.provenance,
     }
 
