@@ -5,8 +5,8 @@
 Pulls the extract into a temporary lake; then every reading of 2016-11-29 to 2016-12-19 is forecast from the origin at
 which the newest reading is so many hours old, refitted weekly on what was known then, and once for all three weeks.
 
-The forecaster measured is the candidate `by_reach`, whether `urbancast run` would promote it or not: a verdict pools all
-leads to a week on two folds, and its day-block interval is wide.
+The forecaster measured is the candidate `by_reach`, whether `urbancast run` would promote it or not: a verdict pools
+all leads to a week on two folds, and its day-block interval is wide.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from urbancast.lake.store import Lake
 
 PRODUCT, MEASURE = "birmingham_parking", "share"
 START, END = parse_instant("2016-11-29T00:00Z"), parse_instant("2016-12-20T00:00Z")
+PERIOD = f"{START:%Y-%m-%d} to {END - timedelta(days=1):%Y-%m-%d}"
 LEADS_H, HALF_HOUR, WEEK = (1, 24, 168), timedelta(minutes=30), timedelta(days=7)
 RULES = {
     "seasonal_naive": "week before",
@@ -119,7 +120,7 @@ def _row(losses: pl.DataFrame, words: str) -> official.Row:
     return official.row(
         told,
         question="How full will this car park be, 1, 24 and 168 hours ahead?",
-        measured_on=f"Birmingham car parks, 2016-11-29 to 2016-12-19, {words}, promoted or not; {by_lead} at 1 / 24 / 168 h",
+        measured_on=f"Birmingham car parks, {PERIOD}, {words}, promoted or not; {by_lead} at 1 / 24 / 168 h",
         unit="share of spaces",
         rules=RULES,
     )
