@@ -34,7 +34,8 @@ def code(text: str) -> str:
 def verbs() -> set[str]:
     from urbancast.cli import app
 
-    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {name for name, command in commands.items() if not command.hidden}
 
 
 def slug(heading: str) -> str:
