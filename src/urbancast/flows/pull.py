@@ -198,7 +198,7 @@ def _put_places(job: Job, run_id: str) -> None:
     """Places from boundaries or as a schematic, with what the tables of facts say of them, by vintage."""
     is_first = places.get(job.lake, job.product.id).is_empty()
     named = _by_role(job, "places")
-    facts = _by_role(job, "facts") if job.recipe.attributes else []
+    facts = [source for source in job.recipe.sources if source.role == "facts"] if job.recipe.attributes else []
     if not is_first and not _is_pending(job, [source.name for source in (*named, *facts)]):
         return
     if named:

@@ -13,7 +13,6 @@ from urbancast.core.errors import PortalError
 from urbancast.portals import encoding
 
 PAGE_BYTES = 32 << 20
-MOST_BYTES = 64 << 20
 _CHUNK = 1 << 20
 _FIELD_BYTES = 1 << 20  # no quoted field is longer; a quote open for more is a stray one
 _QUOTE, _LINE = b'"', b"\n"
@@ -29,12 +28,13 @@ class Page:
     query: dict[str, Any]
 
 
-def of_file(path: Path, *, most: int = PAGE_BYTES) -> Iterator[Page]:
-    """Pages of at most ``most`` bytes that end at line ends outside quotes; joined they are the file.
+def of_file(path: Path, *, most: int | None = None) -> Iterator[Page]:
+    """Pages of at most ``most`` bytes (PAGE_BYTES) that end at line ends outside quotes; joined they are the file.
 
     The query of each holds what reading it alone takes (``header``, ``encoding``), its place in the file
     (``first_byte``, ``bytes``, ``of_bytes``) and the whole file's ``sha256``: pages of one file belong together.
     """
+    most = most or PAGE_BYTES
     about = _read_through(path)
     first = 0
     with path.open("rb") as file:

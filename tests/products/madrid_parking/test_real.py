@@ -90,7 +90,8 @@ def test_each_vintage_holds_from_its_date_with_streets_and_capacities(shared_dat
     assert 1_500 < sorted(each["capacity"]["paid"] for each in told.values())[30] < 3_500
     names = {street[0] for street in told["01-01"]["streets"]}
     assert "Calle de las Aguas" in names
-    assert sum(held.get("paid", 0) for *_, held in told["01-01"]["streets"]) == told["01-01"]["capacity"]["paid"]
+    held = {name: sum(each.get(name, 0) for *_, each in told["04-02"]["streets"]) for name in ("green", "blue")}
+    assert held == {name: told["04-02"]["capacity"][name] for name in held}
 
 
 def real_places(shared_data: Locate) -> shapes.Boundaries:

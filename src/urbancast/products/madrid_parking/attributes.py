@@ -32,7 +32,7 @@ def attributes(places: pl.DataFrame, facts: Mapping[str, pl.DataFrame]) -> pl.Da
     starts = [start for start, _ in vintages]
     meters = _meters(facts["meters"])
     parts = [places.with_columns(valid_to=_instant(starts[0] if starts else None))]
-    for (start, file), end in zip(vintages, [*starts[1:], None], strict=True):
+    for (start, file), end in zip(vintages, [*starts[1:], None][: len(vintages)], strict=True):
         rows = spaces.filter(pl.col("file") == file)
         told = _told(rows, meters, names=set(places["place"]), file=file)
         texts = [json.dumps(told.get(place, _nothing()), ensure_ascii=False) for place in places["place"]]
@@ -91,16 +91,15 @@ def _by_measure(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def _streets(rows: pl.DataFrame) -> list[list[Any]]:
-    """``[name, lat, lon, {measure: spaces}]`` of each hundred metres of a street, by name and place."""
+    """``[name, lat, lon, {measure: spaces}]`` of each hundred metres of a street; only green and blue, counted once."""
     pieces = (
-        rows.drop_nulls(["street", "lat", "lon"])
+        rows.drop_nulls(["street", "lat", "lon", "measure"])
         .with_columns(
             name=spoken(pl.col("street")), row=pl.col("lat") // _BLOCK_DEG, column=pl.col("lon") // _BLOCK_DEG
         )
         .group_by("name", "row", "column")
         .agg(
             pl.col("lat", "lon").mean().round(5),
-            paid=pl.col("spaces").sum(),
             green=pl.col("spaces").filter(pl.col("measure") == "green").sum(),
             blue=pl.col("spaces").filter(pl.col("measure") == "blue").sum(),
         )
@@ -109,7 +108,7 @@ def _streets(rows: pl.DataFrame) -> list[list[Any]]:
     return [
         [name, lat, lon, {measure: count for measure, count in held.items() if count}]
         for name, lat, lon, held in pieces.select(
-            "name", "lat", "lon", pl.struct("paid", "green", "blue").alias("held")
+            "name", "lat", "lon", pl.struct("green", "blue").alias("held")
         ).iter_rows()
     ]
 
