@@ -19,6 +19,7 @@ from urbancast.api.problems import shown
 from urbancast.api.snapshot import Snapshot, View
 from urbancast.api.stock_terms import MOST, Asking, Terms, check
 from urbancast.core.errors import NotReadyError, QueryError
+from urbancast.core.product import Lang
 from urbancast.core.time import iso
 from urbancast.geo.metric import distance_m
 
@@ -78,21 +79,8 @@ def plan(asked: Asked) -> dict[str, Any]:
     )
     standing, is_given = _standing(asked, int(target.sum()))
     peak = _fleet_peak(asked)
-    zone = ZoneInfo(asked.view.product.tz)
     first = asked.snapshot.axis.time(asked.snapshot.axis.first)
-    words = stock_words.Planned(
-        days=stock.days,
-        day=first.astimezone(zone),
-        now=asked.now.astimezone(zone),
-        places=len(asked.rows),
-        level=terms.level,
-        stock=int(held.sum()),
-        low=None if peak is None else peak["q10"],
-        high=None if peak is None else peak["q90"],
-        fleet=terms.fleet,
-        worst=float(short.max(initial=0.0)),
-        is_simulated=asked.view.is_simulated,
-    )
+    zone = ZoneInfo(asked.view.product.tz)
     return {
         "product": asked.view.product.id,
         "first_day": first.astimezone(zone).date().isoformat(),
@@ -111,9 +99,27 @@ def plan(asked: Asked) -> dict[str, Any]:
         "backtest": _backtest(asked.view.costs, terms),
         "record": _record(asked),
         "caveats": stock_words.caveats(terms.turns, is_derived=not is_given, is_historical=asked.view.is_historical),
-        "sentence": stock_words.tell(words),
+        "sentence": _sentence(asked, int(held.sum()), peak, float(short.max(initial=0.0))),
         **_provenance(asked),
     }
+
+
+def _sentence(asked: Asked, stock: int, peak: Mapping[str, float] | None, worst: float) -> Mapping[Lang, str]:
+    zone = ZoneInfo(asked.view.product.tz)
+    words = stock_words.Planned(
+        days=asked.terms.stock.days,
+        day=asked.snapshot.axis.time(asked.snapshot.axis.first).astimezone(zone),
+        now=asked.now.astimezone(zone),
+        places=len(asked.rows),
+        level=asked.terms.level,
+        stock=stock,
+        low=None if peak is None else peak["q10"],
+        high=None if peak is None else peak["q90"],
+        fleet=asked.terms.fleet,
+        worst=worst,
+        is_simulated=asked.view.is_simulated,
+    )
+    return stock_words.tell(words)
 
 
 def _parameters(terms: Terms) -> dict[str, Any]:
