@@ -38,7 +38,9 @@ FLAGS = (
 WITH_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 READY_S = 20.0
 Open = Callable[..., Page]
+LOOKS: Any = {"locale": "en-GB", "reduced_motion": "reduce"}
 TERMS = Licence(source="counts", name="ODbL 1.0", url="https://example.org/odbl", attribution="City of Tests")
+PARTS = {"green": 0.6, "blue": 0.4}  # of what both together count
 SITES = {
     "s1": ("Harbour Bridge N-S", 48.86, 2.35), "s2": ("Harbour Bridge S-N", 48.86, 2.35),
     "s3": ("Old Market", 48.87, 2.37), "s4": ("Opera", 48.85, 2.33), "s5": ("West Gate", 48.865, 2.31),
@@ -78,6 +80,7 @@ def _expected(ids: list[str], times: list[datetime], measure: Measure) -> pl.Dat
     level = 0.004 + 0.03 * spread if measure.sparse else 15 + 420 * spread.pow(2)
     if measure.kind == "duration":
         day, level = 1 + 0.4 * day, 6 + 38 * spread
+    level = level * PARTS.get(measure.id, 1.0)
     return table.with_columns(pl.col("time").cast(UTC_US), mean=day * level).drop("rank")
 
 
@@ -308,32 +311,42 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile for all pages that need none of their own: what was fetched and compiled once stays so."""
+    with browser.new_context(**LOOKS) as found:
+        yield found
+
+
 @pytest.fixture
-def visit(browser: Browser, town: Town) -> Iterator[Open]:
+def visit(desk: BrowserContext, town: Town) -> Iterator[Open]:
     """Open an address of the map; afterwards nothing may have gone wrong unseen, nor left this machine."""
-    with visiting(browser, town.url) as go:
+    with visiting(desk, town.url) as go:
         yield go
 
 
 @pytest.fixture
-def look(browser: Browser, lens_town: Town) -> Iterator[Open]:
+def look(desk: BrowserContext, lens_town: Town) -> Iterator[Open]:
     """Open an address of the town with every lens, watched in the same way."""
-    with visiting(browser, lens_town.url) as go:
+    with visiting(desk, lens_town.url) as go:
         yield go
 
 
 @contextmanager
-def visiting(browser: Browser, url: str) -> Iterator[Open]:
+def visiting(desk: BrowserContext, url: str) -> Iterator[Open]:
     """Open pages of ``url``: no error may go unseen, no request leave this machine."""
     contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     troubles: list[str] = []
 
     def go(where: str = "", *, size: tuple[int, int] = (1280, 800), by: Browser | None = None, **more: Any) -> Page:
-        context = (by or browser).new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB", reduced_motion="reduce", **more
-        )
-        contexts.append(context)
+        context = desk
+        if by is not None or more:
+            context = (by or desk.browser).new_context(**LOOKS, **more)  # type: ignore[union-attr]
+            contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         page.set_default_timeout(READY_S * 1000)
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("console", lambda line: troubles.append(f"console: {line.text}") if is_trouble(line) else None)
@@ -349,6 +362,10 @@ def visiting(browser: Browser, url: str) -> Iterator[Open]:
         return not asked.startswith((url, "data:", "blob:"))
 
     yield go
+    for page in pages:
+        if not page.is_closed():
+            page.evaluate("localStorage.clear()")
+            page.close()
     for context in contexts:
         context.close()
     assert troubles == []

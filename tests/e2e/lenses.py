@@ -24,7 +24,7 @@ from urbancast.lake.store import Lake
 
 WEST, SOUTH, EAST, NORTH = 2.30, 48.83, 2.39, 48.88
 FIRST_HOUR, LAST_HOUR = 9, 20
-RESIDENTS, VISITORS = 0.6, 0.1
+RESIDENTS, VISITORS = 0.2, 0.1
 COLUMNS, ROWS = 16, 13  # corners of the town's streets
 FAST_KMH, SLOW_KMH = 50.0, 24.0
 MIDNIGHT = ORIGIN.replace(hour=23)  # of the town's next day
@@ -87,7 +87,7 @@ def _spaces(place: dict[str, object]) -> str:
     name, lat, lon = place["place"], place["lat"], place["lon"]
     near = {"green": 40.0, "blue": 12.0}
     streets = [[f"{name} Street", lat, lon, near], [f"{name} Lane", float(str(lat)) + 0.001, lon, near]]
-    return json.dumps({"capacity": {"paid": 3000, "green": 2200, "blue": 800}, "streets": streets,
+    return json.dumps({"capacity": {"paid": 1500, "green": 1000, "blue": 500}, "streets": streets,
                        "valid_from": "2026-01-01"})  # fmt: skip
 
 
@@ -159,8 +159,13 @@ def taxi(lake: Lake, folder: Path) -> Product:
 def depots(lake: Lake, folder: Path) -> Product:
     """Scooters by zone and day, and what three days together need."""
     trips, scooters = texts("trips/day", "viajes/día", "trajets/jour"), texts("scooters", "patinetes", "trottinettes")
-    own = {"starts": ("starts", trips, 0.0), "net_outflow": ("net_outflow", scooters, 1.0), "need": ("starts", trips, 0.0),
-           "peak": ("starts", trips, 0.0), "outflow": ("net_outflow", scooters, 1.0)}  # fmt: skip
+    own = {
+        "starts": ("starts", trips, 0.0),
+        "net_outflow": ("net_outflow", scooters, 1.0),
+        "need": ("starts", trips, 0.0),
+        "peak": ("starts", trips, 0.0),
+        "outflow": ("net_outflow", scooters, 1.0),
+    }
     measures = tuple(
         Measure(id=name, label=unit, unit=unit, signed=bool(signed), derived_from=None if name == part else part)
         for name, (part, unit, signed) in own.items()

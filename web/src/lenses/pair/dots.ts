@@ -1,7 +1,9 @@
 // A distribution as ten dots: each stands for one trip in ten, none beyond the quantiles that were forecast.
 export interface Dot {
   value: number
-  /** How many dots lie below it in its bin. */
+  /** Where it is drawn: the middle of its stack. */
+  place: number
+  /** How many dots lie below it in its stack. */
   level: number
 }
 
@@ -23,15 +25,19 @@ export function between(quantiles: Record<string, number>, share: number): numbe
   return last[1]
 }
 
-/** Ten dots, stacked where they would cover each other; `bin`: width of a dot in the unit of the values. */
+/** Ten dots, those that would cover each other in one stack (Wilkinson 1999); `bin`: width of a dot in the unit of the values. */
 export function dots(quantiles: Record<string, number>, bin: number): Dot[] {
-  const found: Dot[] = []
+  const stacks: number[][] = []
   for (const share of SHARES) {
     const value = between(quantiles, share)
-    const below = found.filter((one) => value - one.value < bin)
-    found.push({ value, level: below.length ? Math.max(...below.map((one) => one.level)) + 1 : 0 })
+    const last = stacks.at(-1)
+    if (last && value - last[0]! < bin) last.push(value)
+    else stacks.push([value])
   }
-  return found
+  return stacks.flatMap((stack) => {
+    const place = (stack[0]! + stack.at(-1)!) / 2
+    return stack.map((value, level) => ({ value, place, level }))
+  })
 }
 
 /** Round limits of the axis around the values, and its ticks: at most six. */
