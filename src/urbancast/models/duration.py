@@ -19,7 +19,8 @@ from urbancast.core.errors import ContractError
 Array = np.ndarray[Any, np.dtype[np.float64]]
 BASE = "pair_expected"
 KEYS = {"place", "origin", "time", "value", "weight", "is_calibration"}
-LEFT_OUT = ("season_",)  # a year of these names its days: trees would learn days by heart
+# These name days, or how early a winter was in the file: trees would learn days by heart.
+LEFT_OUT = ("season_", "pair_level_", "reach_h", "lead_h")
 OVER_BASE = ("pair_prior", "pair_log_mean")  # logarithms of a duration
 THREADS = min(2, os.cpu_count() or 1)
 FIXED = {"deterministic": True, "force_row_wise": True, "num_threads": THREADS, "verbose": -1}
