@@ -157,7 +157,9 @@ def test_publication_follows_the_local_clock_through_both_changes_of_it(city: Ci
         then=city.published(source).dt.convert_time_zone(city.product.tz),
     )
     assert local["then"].dt.time().n_unique() == 1
-    of_day = local.group_by("day", maintain_order=True).agg(pl.col("then").n_unique().alias("n"), pl.col("then").first())
+    of_day = local.group_by("day", maintain_order=True).agg(
+        pl.col("then").n_unique().alias("n"), pl.col("then").first()
+    )
     assert (of_day["n"] == 1).all()
     assert of_day["then"].is_sorted()
     begun = (

@@ -185,7 +185,8 @@ class Layout:
     ``parse`` turns the native frame into the source's canonical columns. JSON that omits
     null fields is a layout whose nullable columns are ``optional``.
     ``meanings``: for columns recognised by meaning, our name → the native names that mean it, written in lower
-    case without accents, words joined by ``_``; then ``columns`` and ``optional`` are our names, and ``parse`` gets them.
+    case without accents, words joined by ``_``; then ``columns`` and ``optional`` are our names, and so are those
+    that ``parse`` gets.
     """
 
     name: str

@@ -26,7 +26,10 @@ def move(  # noqa: PLR0913 - one argument a column
     moved_at: datetime,
     run: str,
 ) -> int:
-    """Put a row in force: releases by measure, versions by table (of `network` the file's name); 0 where this move is already written."""
+    """Put a row in force: releases by measure, versions by table (of `network` the file's name).
+
+    Returns 0 where this move is already written.
+    """
     row = {
         "product": product,
         "origin": origin,
