@@ -19,7 +19,7 @@ from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.core.time import DAY, HOUR, instants
 from urbancast.geo import pieces, shares
 from urbancast.geo.network import Network
-from urbancast.lake import forecasts, network, observations, places, releases, runs, serving
+from urbancast.lake import forecasts, network, observations, places, releases, runs, scores, serving
 from urbancast.lake.store import Lake
 
 WEST, SOUTH, EAST, NORTH = 2.30, 48.83, 2.39, 48.88
@@ -187,6 +187,7 @@ def depots(lake: Lake, folder: Path) -> Product:
         times = instants(MIDNIGHT, MIDNIGHT + 7 * DAY, DAY) if name == part else [MIDNIGHT]
         _issue_days(lake, product, f"{part}-1", name, [*ids, ""] if name == "need" else ids, times)
     _count_days(lake, product, ids)
+    _cost(lake, product, ids)
     runs.record(lake, product.id, "e2e", flow="verify", step="score", state="done", at=ORIGIN + HOUR)
     serving.move(
         lake, product=product.id, origin=ORIGIN, releases={name: f"{name}-1" for name in ("starts", "net_outflow")},
@@ -231,3 +232,19 @@ def _count_days(lake: Lake, product: Product, ids: list[str]) -> None:
     frame = frame.with_columns(available_at=pl.col("time") + DAY)
     observations.add(lake, product.id, frame.select("place", "measure", "time", "draw", "value", "available_at"),
                      run="e2e", fetched_at=ORIGIN, first_contact=ORIGIN)  # fmt: skip
+
+
+def _cost(lake: Lake, product: Product, ids: list[str]) -> None:
+    """What plans of five weeks would have cost at two service levels; last week's stock cost a quarter more."""
+    days = [(ORIGIN - back * DAY).date() for back in range(1, 36)]
+    table = pl.DataFrame({"place": ids}).join(pl.DataFrame({"day": days}), how="cross")
+    error = 3.0 + pl.col("day").dt.ordinal_day() % 5
+    for level in ("0.80", "0.90"):
+        sums = dict.fromkeys(("absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80"), error)
+        beside = {f"baseline_{name}": error * 1.25 for name in list(sums)[:5]}
+        frame = table.with_columns(
+            measure=pl.lit("need"), release=pl.lit(f"stock:{level}"), kind=pl.lit("replay"),
+            reach_band=pl.lit("0-24 h"), how=pl.lit(0, pl.Int16), n=pl.lit(1, pl.Int64), value=error, mean=error, hits_80=pl.lit(float(level)),
+            plain_hits_80=pl.lit(float(level)), **sums, **beside,
+        )  # fmt: skip
+        scores.add(lake, product.id, frame, run="e2e")

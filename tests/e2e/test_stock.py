@@ -53,6 +53,9 @@ def test_the_table_holds_the_plan_of_the_api_by_need(look: Look, lens_town: Any,
     assert page.get_by_test_id("sentence").inner_text() == plan["sentence"]["en"]
     for caveat in plan["caveats"]:
         expect(page.locator(f"[data-caveat={caveat['id']}]")).to_contain_text(caveat["text"]["en"])
+    replayed = plan["backtest"]
+    share = replayed["saving"] / replayed["cost_last_week"]
+    expect(page.get_by_test_id("saving")).to_contain_text(f"{share * 100:.0f}\u00a0% cheaper than last week’s stock")
     assert "censored" in {caveat["id"] for caveat in plan["caveats"]}
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
 

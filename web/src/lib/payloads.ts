@@ -191,6 +191,7 @@ export interface StockPlan extends Origin {
   backtest: {
     kind: string
     windows: number
+    /** Mean cost of a window, beside last week's stock; the saving and its range in the same unit. */
     cost: number
     cost_last_week: number
     saving: number

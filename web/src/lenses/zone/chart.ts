@@ -6,6 +6,12 @@ import type { Theme } from '../../lib/colours'
 
 type Column = (number | null)[]
 
+/** The series from the first hour of which anything is known: a source months late has no past week to show. */
+export function known(series: Series): Series {
+  const first = series.series.findIndex((point) => point.observed !== null || point.mean !== null)
+  return first > 0 ? { ...series, series: series.series.slice(first) } : series
+}
+
 export interface ChartData {
   columns: [number[], Column, Column, Column, Column, Column, Column]
   peak: { value: number; time: number } | null
@@ -130,7 +136,7 @@ export function options(asked: Asked, plot: typeof uPlot): uPlot.Options {
 function midnightsBetween(low: number, high: number, tz: string): number[] {
   const found: number[] = []
   for (let at = Math.ceil(low / 3600) * 3600; at <= high; at += 3600) if (localHour(at * 1000, tz) === 0) found.push(at)
-  const step = found.length > 9 ? 2 : 1
+  const step = Math.ceil(found.length / 7)
   return found.filter((_, i) => i % step === 0)
 }
 

@@ -48,7 +48,7 @@ function stripe(pen: Pen, paper: Paper): void {
   pen.fillStyle = paper.land
   pen.fillRect(0, 0, SIZE, SIZE)
   pen.fillStyle = paper.hatch
-  for (let x = 0; x < SIZE; x += 16) pen.fillRect(x, 0, 6, SIZE)
+  for (let x = 0; x < SIZE; x += 16) pen.fillRect(x, 0, 3, SIZE)
 }
 
 function disc(pen: Pen, paper: Paper, fill: (pen: Pen, paper: Paper) => void): void {
