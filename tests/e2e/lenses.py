@@ -243,8 +243,8 @@ def _cost(lake: Lake, product: Product, ids: list[str]) -> None:
         sums = dict.fromkeys(("absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80"), error)
         beside = {f"baseline_{name}": error * 1.25 for name in list(sums)[:5]}
         frame = table.with_columns(
-            measure=pl.lit("need"), release=pl.lit(f"stock:{level}"), kind=pl.lit("replay"),
-            reach_band=pl.lit("0-24 h"), how=pl.lit(0, pl.Int16), n=pl.lit(1, pl.Int64), value=error, mean=error, hits_80=pl.lit(float(level)),
-            plain_hits_80=pl.lit(float(level)), **sums, **beside,
+            measure=pl.lit("need"), release=pl.lit(f"stock:{level}"), kind=pl.lit("replay"), how=pl.lit(0, pl.Int16),
+            reach_band=pl.lit("0-24 h"), n=pl.lit(1, pl.Int64), value=error, mean=error,
+            hits_80=pl.lit(float(level)), plain_hits_80=pl.lit(float(level)), **sums, **beside,
         )  # fmt: skip
         scores.add(lake, product.id, frame, run="e2e")
