@@ -36,7 +36,12 @@ class NetworkRefusedError(BaseException):
 
 
 def pytest_configure() -> None:
-    """Forget the machine's settings and close the network before any test module is imported."""
+    """Forget the machine's settings and close the network before any test module is imported.
+
+    Products named from outside are set aside for the contract tests alone.
+    """
+    if "URBANCAST_PRODUCTS" in os.environ:
+        os.environ["CONTRACT_PRODUCTS"] = os.environ["URBANCAST_PRODUCTS"]
     for name in [name for name in os.environ if name.startswith(("URBANCAST_", "MLFLOW_"))]:
         if name != "URBANCAST_NO_SKIP":
             del os.environ[name]

@@ -22,7 +22,7 @@ from urbancast.settings import settings
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "products"
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _examples() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("URBANCAST_PRODUCTS", str(EXAMPLES))
