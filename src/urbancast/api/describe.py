@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from urbancast.api.lenses.zone import ask, licences, times
+from urbancast.api.asking import ask, times
+from urbancast.api.proof import licences
 from urbancast.api.snapshot import View, World
 from urbancast.core.time import DAY, iso
 

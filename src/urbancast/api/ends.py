@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from urbancast.api.lenses.zone import Asked, row_of
+from urbancast.api.asking import Asked, row_of
 from urbancast.api.locate import CANDIDATES, MARGIN_DEG, described
 from urbancast.api.problems import AmbiguousError, shown
 from urbancast.api.roads import Roads

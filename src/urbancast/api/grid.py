@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -189,3 +190,13 @@ def _diverging(sizes: Floats) -> tuple[float, ...]:
     near = max(near, 0.01)
     far = max(far, 1.5 * near)
     return (-max(most, 1.5 * far), -far, -near, near, far)
+
+
+def digits(grid: Grid) -> int:
+    """Decimals shown of a measure."""
+    return 7 if grid.measure.sparse else 3
+
+
+def number(value: float, grid: Grid) -> float | None:
+    """Value as a payload shows it; NaN as None."""
+    return None if math.isnan(value) else round(value, digits(grid))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from urbancast.api.asking import Asked, Found, row_of
 from urbancast.api.atlas import NEAR_M, Atlas
-from urbancast.api.lenses.zone import Asked, Found, row_of
 from urbancast.api.problems import AmbiguousError, shown
 from urbancast.api.schemas import AnswerQuery
 from urbancast.core.errors import QueryError

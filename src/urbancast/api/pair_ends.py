@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from urbancast.api import locate
+from urbancast.api.asking import Asked
 from urbancast.api.lenses import pair
 from urbancast.api.lenses.pair import Ends
-from urbancast.api.lenses.zone import Asked
 from urbancast.api.schemas import End, EndQuery
 from urbancast.core.errors import QueryError
 from urbancast.geo.gazetteer import LANDMARK, fold

@@ -11,8 +11,8 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from urbancast.api.asking import Asked, ask
 from urbancast.api.follower import Follower
-from urbancast.api.lenses import zone
 from urbancast.api.metrics import Metrics
 from urbancast.api.problems import shown
 from urbancast.api.snapshot import View, World
@@ -47,9 +47,9 @@ class State:
             )
         return found
 
-    def ask(self, product: str, measure: str | None) -> zone.Asked:
+    def ask(self, product: str, measure: str | None) -> Asked:
         """Question to a product's zone lens."""
-        return zone.ask(self.view(product), measure, self.clock())
+        return ask(self.view(product), measure, self.clock())
 
 
 def of(request: Request) -> State:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from urbancast.api import route_words as words
+from urbancast.api.asking import Asked, column
 from urbancast.api.ends import Spot
-from urbancast.api.lenses import zone
-from urbancast.api.lenses.zone import Asked
+from urbancast.api.proof import provenance
 from urbancast.api.roads import LEAST_KM, Rates, Roads
 from urbancast.core.time import iso
 from urbancast.geo.metric import Floats
@@ -36,7 +36,7 @@ def answer(
     asked: Asked, roads: Roads, spot: Spot, *, radius_m: float, heading: float | None, cutoff: float | None = None
 ) -> dict[str, Any]:
     """Return warnings ahead, what matters most first, and how many were held back."""
-    col = zone.column(asked, None)
+    col = column(asked, None)
     at = asked.snapshot.axis.time(col)
     rates = Rates.of(roads, asked.grid.values[:, :, 0], asked.snapshot.axis, asked.view.product.tz)
     expected = rates.by_street(col)
@@ -59,7 +59,7 @@ def answer(
         "budget": {"most": MOST, "held_back": len(stretches) - len(shown)},
         "cutoff": {"lift": round(limit, 3), "is_default": cutoff is None},
         "sentence": words.all_ahead(len(shown), len(stretches) - len(shown), radius_m, is_simulated=is_simulated),
-        **zone.provenance(asked, col),
+        **provenance(asked, col),
     }
 
 

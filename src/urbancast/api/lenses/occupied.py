@@ -13,7 +13,7 @@ from urbancast.api.grid import AT
 from urbancast.api.occupancy import Paid
 
 if TYPE_CHECKING:
-    from urbancast.api.lenses.zone import Asked
+    from urbancast.api.asking import Asked
 
 
 def told(

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from urbancast.api import pair_words, pairs
-from urbancast.api.grid import AT, instant_of
+from urbancast.api.asking import Asked, times
+from urbancast.api.grid import AT, instant_of, number
 from urbancast.api.lenses import zone
-from urbancast.api.lenses.zone import Asked, number
 from urbancast.api.pairs import Book
 from urbancast.api.payload import listed
+from urbancast.api.proof import provenance, record_of, skill
 from urbancast.core.errors import QueryError
 from urbancast.core.place import pair_id
 from urbancast.core.tables import QUANTILE_COLUMNS
@@ -62,7 +63,7 @@ def answer(asked: Asked, ends: Ends, col: int) -> dict[str, Any]:
     is_there = row >= 0 and not np.isnan(grid.values[row, col, 0])
     place = pair_id(*(book_place(asked, end)["id"] for end in (ends.start, ends.end)))
     distance = float(book.distance_km[ends.start, ends.end])
-    kept = zone.record_of(asked, row, local.hour) if row >= 0 else None
+    kept = record_of(asked, row, local.hour) if row >= 0 else None
     body = _numbers(asked, row, col) if is_there else dict.fromkeys(_NUMBERS)
     return {
         "product": asked.view.product.id,
@@ -84,11 +85,11 @@ def answer(asked: Asked, ends: Ends, col: int) -> dict[str, Any]:
         **body,
         "observed": number(float(grid.observed[row, col]), grid) if is_direct else None,
         "record": kept,
-        "skill": zone.skill(asked),
+        "skill": skill(asked),
         "series": _series(asked, row, col),
         "shares": _shares(book, place),
         "sentence": pair_words.tell(_trip(asked, ends, row, col, kept if is_there else None)),
-        **zone.provenance(asked, col),
+        **provenance(asked, col),
     }
 
 
@@ -192,5 +193,5 @@ def city_map(asked: Asked, start: int, col: int) -> dict[str, Any]:
         "is_direct": [is_direct for _, is_direct in between],
         "state": np.where(np.isnan(values[:, 0]), "no_data", "forecast").tolist(),
         "breaks": list(grid.breaks),
-        "times": zone.times(asked),
+        "times": times(asked),
     }

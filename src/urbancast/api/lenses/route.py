@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from urbancast.api import route_words as words
+from urbancast.api.asking import Asked, column
 from urbancast.api.ends import Spot
 from urbancast.api.grid import micros
-from urbancast.api.lenses import zone
-from urbancast.api.lenses.zone import Asked
+from urbancast.api.proof import provenance
 from urbancast.api.roads import Passing, Rates, Roads
 from urbancast.core.errors import QueryError
 from urbancast.core.time import iso
@@ -116,7 +116,7 @@ def answer(
 ) -> dict[str, Any]:
     """Return the routes between two spots, with departures compared, words and caveats."""
     depart = (asked.now if depart_at is None else depart_at).replace(microsecond=0)
-    col = zone.column(asked, depart)
+    col = column(asked, depart)
     product, axis = asked.view.product, asked.snapshot.axis
     local = depart.astimezone(ZoneInfo(product.tz))
     rates = Rates.of(roads, asked.grid.values[:, :, 0], axis, product.tz)
@@ -143,7 +143,7 @@ def answer(
         "roads": {"name": roads.name, "years": roads.streets.years, "engine": paths[0].engine},
         "sentence": words.trip(routes[0], local, asked.now.astimezone(local.tzinfo), ends=(start.name, end.name),
                                is_simulated=is_simulated),
-        **zone.provenance(asked, col),
+        **provenance(asked, col),
     }  # fmt: skip
 
 

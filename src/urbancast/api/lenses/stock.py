@@ -14,8 +14,8 @@ from urbancast.api import allocation, stock_words
 from urbancast.api.atlas import Atlas
 from urbancast.api.costs import Costs, realised
 from urbancast.api.grid import AT, Grid
-from urbancast.api.lenses.zone import licences
 from urbancast.api.problems import shown
+from urbancast.api.proof import licences
 from urbancast.api.snapshot import Snapshot, View
 from urbancast.api.stock_terms import MOST, Asking, Terms, check
 from urbancast.core.errors import NotReadyError, QueryError

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,109 +10,21 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from urbancast.api import record, sentences
-from urbancast.api.atlas import Atlas
-from urbancast.api.grid import AT, Grid, instant_of, micros
+from urbancast.api import sentences
+from urbancast.api.asking import Asked, Found, column, times
+from urbancast.api.grid import AT, Grid, digits, instant_of, micros, number
 from urbancast.api.lenses import occupied
-from urbancast.api.pairs import Book
 from urbancast.api.payload import listed
-from urbancast.api.snapshot import Snapshot, View
-from urbancast.core.errors import NotReadyError, QueryError
+from urbancast.api.proof import provenance, record_of, skill
+from urbancast.core.errors import QueryError
 from urbancast.core.product import LANGS
 from urbancast.core.tables import QUANTILE_COLUMNS
-from urbancast.core.time import floor, iso
+from urbancast.core.time import iso
 
 SMALL_COUNT = 5.0
 BUSIER, QUIETER = 1.15, 0.87
 NO_PRIOR: Mapping[str, float] = MappingProxyType({})
 _STATES = np.array(["forecast", "no_data", "closed"])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Asked:
-    """A resolved question: a ready view, a measure's grid, and the moment it is asked.
-
-    ``listing``: what the grid's rows are for: the places of the atlas, or the pairs between them.
-    """
-
-    view: View
-    snapshot: Snapshot
-    atlas: Atlas
-    grid: Grid
-    now: datetime
-
-    @property
-    def listing(self) -> Atlas | Book:
-        """Names and ids of the grid's rows."""
-        return self.snapshot.book or self.atlas
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """Row of a place; ``distance_m`` where it is only the nearest one; ``point``: lat and lon where one was named."""
-
-    row: int
-    distance_m: float | None = None
-    point: tuple[float, float] | None = None
-
-
-def ask(view: View, measure: str | None, wall: datetime) -> Asked:
-    """Question to a view; refuses an unknown measure, and a product with nothing to serve yet."""
-    product = view.product
-    name = measure or product.measure.id
-    known = [each.id for each in product.measures]
-    if name not in known:
-        raise QueryError("unknown-measure", expected=f"one of {', '.join(known)}", found=repr(name[:80]),
-                         action="name one of them, or none for the first", status=404)  # fmt: skip
-    if view.snapshot is None or view.atlas is None:
-        raise NotReadyError(f"{product.id} has no forecast yet (state: {view.progress.state}); try again in a moment")
-    grid = view.snapshot.grids[name]
-    return Asked(view=view, snapshot=view.snapshot, atlas=view.atlas, grid=grid, now=view.moment(wall))
-
-
-def column(asked: Asked, at: datetime | None) -> int:
-    """Column of the interval that holds ``at`` (default: now); refuses times outside the record and horizon."""
-    axis = asked.snapshot.axis
-    moment = asked.now if at is None else at
-    found = present(asked) if at is None else axis.locate(moment)
-    if 0 <= found < len(axis.times):
-        return found
-    first, last = iso(axis.time(0)), iso(axis.time(len(axis.times) - 1))
-    is_late = found >= 0
-    if is_late and asked.view.is_historical:
-        raise QueryError(
-            "historical",
-            expected=f"a time from {first} to {last}: the source has ended, its forecasts can only be replayed",
-            found=iso(moment),
-            action=f"ask for a time up to {last}",
-        )
-    raise QueryError(
-        "beyond-horizon" if is_late else "before-record",
-        expected=f"a time from {first} to {last}",
-        found=iso(moment),
-        action=f"ask for a time up to {last}, the last one forecast" if is_late else f"ask for a time from {first} on",
-    )
-
-
-def present(asked: Asked) -> int:
-    """Column of now; of the first hour forecast where now came before it and nothing was ever forecast for now."""
-    axis = asked.snapshot.axis
-    found = axis.locate(asked.now)
-    is_mute = 0 <= found < axis.first and bool(np.isnan(asked.grid.values[:, found, 0]).all())
-    return axis.first if is_mute else found
-
-
-def row_of(asked: Asked, place: str) -> int:
-    """Row of a place by its id."""
-    book, ids = asked.snapshot.book, len(asked.atlas.ids)
-    row = asked.atlas.rows.get(place) if book is None else book.find(place)
-    if row is None:
-        expected = (
-            f"the id of one of {ids} places" if book is None else f"two ids of {ids} places, from and to, as in a>b"
-        )
-        raise QueryError("unknown-place", expected=expected, found=repr(place[:80]),
-                         action="GET /v1/products/{product}/places lists them", status=404)  # fmt: skip
-    return row
 
 
 def answer(asked: Asked, found: Found, col: int, *, prior: Mapping[str, float] = NO_PRIOR) -> dict[str, Any]:
@@ -242,50 +152,6 @@ def _opens(asked: Asked, col: int) -> datetime | None:
     return asked.snapshot.axis.time(col + int(found[0])) if len(found) else None
 
 
-def record_of(asked: Asked, row: int, hour: int) -> dict[str, Any]:
-    """How often the 80 % range held at this place and local hour; too early below 30, with the city's beside."""
-    own = asked.view.records.get(asked.grid.measure.id)
-    share = record.pick(own.by_place, row, hour) if own else None
-    city = record.pick(own.by_city, 0, hour) if own else None
-    so_far = record.most(own.by_place, row, hour) if own else 0
-    counted = "trip" if asked.grid.measure.draws else asked.view.product.grain
-    words = sentences.held(share, city, so_far, counted)
-    empty = {"kind": None, "held": None, "plus_minus": None, "n": so_far}
-    state = "too_early" if share is None else "held"
-    return {"state": state, **(share or empty), "local_hour": hour, "city": city, "sentence": words}
-
-
-def skill(asked: Asked) -> dict[str, Any] | None:
-    """Skill of what is served over the simple rule, in the whole city; None while the rule itself serves."""
-    own = asked.view.records.get(asked.grid.measure.id)
-    return None if own is None or asked.grid.is_baseline else own.skill()
-
-
-def provenance(asked: Asked, col: int) -> dict[str, Any]:
-    """Where the numbers of a column come from, by whom and under which terms."""
-    grid, snapshot = asked.grid, asked.snapshot
-    issued = grid.issued_at or snapshot.issued_at
-    origin = int(grid.origins[col])
-    return {
-        "origin": iso(instant_of(origin)) if origin >= 0 else iso(snapshot.origin),
-        "issued_at": iso(issued),
-        "release": grid.releases[col] or grid.release,
-        "candidate": grid.candidate,
-        "data_to": iso(snapshot.data_to) if snapshot.data_to else None,
-        "licences": licences(asked.view),
-        "provenance": asked.view.provenance,
-        "simulated": asked.view.is_simulated,
-    }
-
-
-def licences(view: View) -> list[dict[str, str]]:
-    """Terms of the product's sources."""
-    return [
-        {"source": each.source, "name": each.name, "url": each.url, "attribution": each.attribution}
-        for each in view.product.licences
-    ]
-
-
 def series(asked: Asked, row: int, start: datetime | None, end: datetime | None) -> dict[str, Any]:
     """Forecasts and observations of one place over [start, end); past hours as they were issued."""
     axis, grid = asked.snapshot.axis, asked.grid
@@ -326,7 +192,7 @@ def _point(grid: Grid, row: int, col: int, time: datetime, *, is_past: bool) -> 
 def city_map(asked: Asked, col: int) -> dict[str, Any]:
     """Every place at one interval, in the order of ``places``."""
     grid, axis, atlas = asked.grid, asked.snapshot.axis, asked.atlas
-    values, digits = grid.values[:, col], _digits(grid)
+    values, places = grid.values[:, col], digits(grid)
     at = axis.time(col)
     code = np.isnan(values[:, 0]).astype(int)
     code[[row for row, closed in atlas.closed_from.items() if int(axis.times[col]) >= closed]] = 2
@@ -345,35 +211,13 @@ def city_map(asked: Asked, col: int) -> dict[str, Any]:
         "simulated": asked.view.is_simulated,
         "kind": "forecast" if col >= axis.first else "past",
         "places": list(atlas.ids),
-        **{name: listed(values[:, AT[name]], digits) for name in ("mean", "q50", "q10", "q90")},
-        "usual": listed(grid.usual[:, col], digits),
-        "observed": listed(grid.observed[:, col], digits),
+        **{name: listed(values[:, AT[name]], places) for name in ("mean", "q50", "q10", "q90")},
+        "usual": listed(grid.usual[:, col], places),
+        "observed": listed(grid.observed[:, col], places),
         "state": _STATES[code].tolist(),
         "breaks": list(grid.breaks),
         "times": times(asked),
     }
-
-
-def times(asked: Asked) -> dict[str, str]:
-    """First and last forecast times, the time shown when none is asked for, and the first past time kept."""
-    axis = asked.snapshot.axis
-    shown = present(asked)
-    first = min(axis.first, len(axis.times) - 1)
-    return {
-        "first": iso(axis.time(first)),
-        "last": iso(axis.time(len(axis.times) - 1)),
-        "now": iso(axis.time(shown) if 0 <= shown < len(axis.times) else floor(asked.now, axis.step)),
-        "past_first": iso(axis.time(0)),
-    }
-
-
-def _digits(grid: Grid) -> int:
-    return 7 if grid.measure.sparse else 3
-
-
-def number(value: float, grid: Grid) -> float | None:
-    """Value as a payload shows it; NaN as None."""
-    return None if math.isnan(value) else round(value, _digits(grid))
 
 
 def _median(state: str, values: np.ndarray[Any, Any], grid: Grid) -> float | None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from urbancast.api import locate
+from urbancast.api.asking import column
 from urbancast.api.lenses import zone
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.routes.forecast import ANSWER, answer_payload
@@ -23,7 +24,7 @@ async def answer(request: Request, product: str, query: AnswerQuery, here: Here)
     """Return one Answer for a place's id, an address or landmark, or a point."""
     asked = here.ask(product, query.measure)
     found = locate.find(asked, query)
-    col = zone.column(asked, instant(query.at))
+    col = column(asked, instant(query.at))
     if found.distance_m is None and found.point is None and not query.prior:
         return send(request, answer_payload(asked, found.row, col), is_private=True)
     body = encode(zone.answer(asked, found, col, prior=query.prior or {}))

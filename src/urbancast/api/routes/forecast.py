@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from urbancast.api.asking import Asked, Found, column, row_of
 from urbancast.api.lenses import pair, zone
-from urbancast.api.lenses.zone import Asked, Found
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.problems import shown
 from urbancast.api.schemas import Parameter, parameters, responses, texts
@@ -70,14 +70,14 @@ async def forecast(request: Request) -> Response:
     """Return one Answer; with ``from`` or ``to`` the series of [from, to), past hours as they were forecast then."""
     given = texts(request, PLACE, AT, FROM, TO, MEASURE, PRIOR)
     asked = of(request).ask(request.path_params["product"], given["measure"])
-    row = zone.row_of(asked, given["place"] or "")
+    row = row_of(asked, given["place"] or "")
     start, end = given["from"], given["to"]
     if start is None and end is None and given["prior"]:
-        col = zone.column(asked, instant(given["at"]))
+        col = column(asked, instant(given["at"]))
         body = encode(zone.answer(asked, Found(row=row), col, prior=_prior(given["prior"])))
         return send(request, Payload(body, digest(body)))
     if start is None and end is None:
-        return send(request, answer_payload(asked, row, zone.column(asked, instant(given["at"]))))
+        return send(request, answer_payload(asked, row, column(asked, instant(given["at"]))))
     if given["at"] is not None:
         raise QueryError("malformed-query", expected="`at`, or `from` and `to`", found="both", action="drop one")
     body = encode(zone.series(asked, row, instant(start), instant(end)))
@@ -118,7 +118,7 @@ async def city_map(request: Request) -> Response:
     """Return every place's forecast for one interval, and the class limits that colour it."""
     given = texts(request, AT, MEASURE, START)
     asked = of(request).ask(request.path_params["product"], given["measure"])
-    col = zone.column(asked, instant(given["at"]))
+    col = column(asked, instant(given["at"]))
     is_paired = asked.snapshot.book is not None or given["from"] is not None
     start = pair.start_of(asked, given["from"]) if is_paired else -1
     key = ("map", asked.grid.measure.id, col, start, floor(asked.now, asked.snapshot.axis.step))

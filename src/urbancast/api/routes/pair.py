@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from urbancast.api import pair_ends
-from urbancast.api.lenses import pair, zone
+from urbancast.api.asking import Asked, column
+from urbancast.api.lenses import pair
 from urbancast.api.lenses.pair import Ends
-from urbancast.api.lenses.zone import Asked
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.routes.forecast import AT, MEASURE, PRODUCT
 from urbancast.api.schemas import End, Name, Parameter, parameters, responses, texts
@@ -71,7 +71,7 @@ async def by_id(request: Request) -> Response:
     given = texts(request, FROM, TO, AT, MEASURE)
     asked = of(request).ask(request.path_params["product"], given["measure"])
     ends = pair.ends_of(asked, given["from"] or "", given["to"] or "")
-    return send(request, _payload(asked, ends, zone.column(asked, instant(given["at"]))))
+    return send(request, _payload(asked, ends, column(asked, instant(given["at"]))))
 
 
 @router.post("/pair", summary="From one address or point to another", responses=responses(PAIR, 404, 413, 422, 503))
@@ -79,7 +79,7 @@ async def by_ends(request: Request, product: str, query: PairQuery, here: Here) 
     """Return the same for two ends, each a point, an address or landmark, or a zone's id."""
     asked = here.ask(product, query.measure)
     ends = pair_ends.resolve(asked, query.start, query.end)
-    return send(request, _payload(asked, ends, zone.column(asked, instant(query.at))), is_private=True)
+    return send(request, _payload(asked, ends, column(asked, instant(query.at))), is_private=True)
 
 
 def _payload(asked: Asked, ends: Ends, col: int) -> Payload:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from urbancast.api import ends, roads as served
+from urbancast.api.asking import Asked
 from urbancast.api.lenses import route as lens
-from urbancast.api.lenses.zone import Asked
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.roads import Roads
 from urbancast.api.schemas import End, responses
