@@ -360,7 +360,7 @@ def not_open(
     """Sentence of a place at an hour for which nothing is promised, with the product's words and the next open hour."""
     at, opens = at_and_opens
     return {
-        lang: f"{when(at, now, grain, lang)}, {place}{_COLON[lang]}{closed[lang].rstrip(".")}. "
+        lang: f"{when(at, now, grain, lang)}, {place}{_COLON[lang]}{closed[lang].rstrip('.')}. "
         f"{_NEXT[lang].format(when=when(opens, now, grain, lang))}"
         for lang in LANGS
     }
