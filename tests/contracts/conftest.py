@@ -1,11 +1,14 @@
-"""Every product that can be found, and what its simulated sources sent through the real portals."""
+"""Every product that can be found, what its simulated sources sent through the real portals, a tiny lake of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import polars as pl
@@ -14,13 +17,20 @@ import pytest
 from urbancast import portals, products
 from urbancast.core.product import ObserveContext, Observed, Product, Recipe, Source, Window
 from urbancast.core.time import UTC_US, as_grain
+from urbancast.features.panel import Panel
+from urbancast.features.plan import Plan
+from urbancast.flows import forecast, panel as panels, pull, train
+from urbancast.flows.job import Clock, Job
 from urbancast.geo import places
+from urbancast.lake.store import Lake
 from urbancast.portals import layouts
 from urbancast.portals.emulator import Emulator
 from urbancast.portals.session import Session
+from urbancast.settings import settings
 
 NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
+KEPT = timedelta(days=42)  # of truth: two weeks to judge ranges by, four to learn from
 WINDOW = Window(start=NOW - timedelta(days=60), end=NOW)  # holds the end of summer time of most cities
 
 
@@ -80,11 +90,70 @@ class City:
         """Observations of raw rows."""
         return self.recipe.observe(raw, self.context())
 
+    @contextmanager
+    def at_portal(self, lake: Lake) -> Iterator[Job]:
+        """The product's job on a lake at its `now`, a short history of its sources emulated."""
+        clock = Clock(now=self.now)
+        with Emulator(_datasets(self.product.id), clock=lambda: clock.now) as emulator:
+            yield Job(
+                product=self.product,
+                recipe=self.short,
+                lake=lake,
+                now=self.now,
+                provenance="sample",
+                portal_url=emulator.url,
+                clock=clock,
+            )
+
+    @property
+    def short(self) -> Recipe:
+        """The recipe with a history that is just long enough for the simple rules."""
+        needed = 2 * self.lateness + KEPT  # what is learnt from had its own past, as late
+        history = min(max(needed - self.counted.look_back, timedelta(days=3)), self.recipe.history)
+        return replace(self.recipe, history=history, calibration=self.lateness + KEPT / 3, train_window=needed)
+
+    @property
+    def lateness(self) -> timedelta:
+        """Longest time from an interval to its publication, two days for the poisoned ones beside."""
+        days = pl.DataFrame({"time": [self.now - timedelta(days=back) for back in range(366)]})
+        stamped = days.with_columns(pl.col("time").cast(UTC_US).alias(str(self.counted.time)))
+        gaps = stamped.select(gap=self.published(self.counted) - pl.col(str(self.counted.time)))["gap"]
+        longest: timedelta = gaps.max()  # type: ignore[assignment]
+        return longest + timedelta(days=2)
+
     def published(self, source: Source) -> pl.Expr:
         """Declared availability of a source's rows."""
         assert source.time is not None
         assert source.publication is not None
         return source.publication(pl.col(source.time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiny:
+    """A lake in which a product has pulled, trained its simple rules and forecast; no test writes to it."""
+
+    city: City
+    lake: Lake
+
+    @property
+    def product(self) -> Product:
+        """The promise."""
+        return self.city.product
+
+    @cached_property
+    def job(self) -> Job:
+        """The product's job at its `now`, without a portal."""
+        return Job(product=self.product, recipe=self.city.short, lake=self.lake, now=self.city.now, provenance="sample")
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the simple rules are fitted and issued: on few rows."""
+        return replace(Plan.of(self.job.recipe, self.product), fit_rows=20_000)
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Everything the lake holds."""
+        return panels.panel(self.job)
 
 
 @cache
@@ -113,7 +182,53 @@ def _datasets(product: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture(params=sorted(products.discover()))
+def _names() -> list[str]:
+    """Ids of all products, those named from outside with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        _name_outside(patch)
+        return sorted(products.discover())
+
+
+def _name_outside(patch: pytest.MonkeyPatch) -> None:
+    # Set aside when pytest was configured, which may be after this file was read.
+    named = os.environ.get("CONTRACT_PRODUCTS") or os.environ.get("URBANCAST_PRODUCTS", "")
+    patch.setenv("URBANCAST_PRODUCTS", named)
+    settings.cache_clear()
+    products.forget()
+
+
+NAMES = _names()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _outside() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        _name_outside(patch)
+        yield
+    settings.cache_clear()
+    products.forget()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Every product in turn, in a lake that the first worker to ask fills for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"tiny-{request.param}"
+    folder.mkdir(exist_ok=True)
+    city = City(product=products.get(request.param), recipe=products.recipe(request.param))
+    lake = Lake.open(str(folder / "lake"))
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            with city.at_portal(lake) as job:
+                pull.run(job)
+                train.baselines(job)
+                forecast.run(job)
+            (folder / "done").touch()
+    return Tiny(city=city, lake=lake)
+
+
+@pytest.fixture(params=NAMES)
 def city(request: pytest.FixtureRequest) -> City:
     """Every product in turn."""
     return City(product=products.get(request.param), recipe=products.recipe(request.param))

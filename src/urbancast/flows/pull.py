@@ -213,13 +213,14 @@ def _put_places(job: Job, run_id: str) -> None:
 
 
 def _facts(job: Job, source: Source) -> pl.DataFrame:
-    """Canonical rows of the newest version of each file of a table of facts; ``file`` is its name."""
-    newest = {row["url"]: row for row in raw.listed(job.lake, job.product.id, source.name).iter_rows(named=True)}
+    """Canonical rows of the newest version of each file of a table of facts; ``file`` is its name, on any host."""
+    listed = raw.listed(job.lake, job.product.id, source.name).iter_rows(named=True)
+    newest = {PurePosixPath(unquote(urlsplit(row["url"]).path)).stem: row for row in listed}
     frames = [pl.DataFrame(schema={**source.schema, "file": pl.String})]
-    for url, row in sorted(newest.items()):
+    for file, row in sorted(newest.items()):
         page = raw.page(job.lake, row)
         frame = layouts.parse(source, Fetched.of_page(page.manifest, page.payload))
-        frames.append(frame.with_columns(file=pl.lit(PurePosixPath(unquote(urlsplit(url).path)).stem)))
+        frames.append(frame.with_columns(file=pl.lit(file)))
     return pl.concat(frames, how="diagonal_relaxed")
 
 
