@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from urbancast.core.errors import PortalError
 from urbancast.portals import encoding
 
@@ -38,19 +40,15 @@ def of_file(path: Path, *, most: int | None = None) -> Iterator[Page]:
     about = _read_through(path)
     first = 0
     with path.open("rb") as file:
-        rest = b""
-        while True:
-            chunk = file.read(most - len(rest))
-            buffer = rest + chunk
-            if not buffer:
-                return
-            end = len(buffer) if len(chunk) < most - len(rest) else last_line_end(buffer)
-            payload, rest = buffer[:end], buffer[end:]
-            lines = payload.count(_LINE) + (not payload.endswith(_LINE)) - (first == 0)
+        while buffer := file.read(most):
+            end = len(buffer) if len(buffer) < most else last_line_end(buffer)
+            payload = buffer[:end]
+            lines = _line_ends(payload) + (not payload.endswith(_LINE)) - (first == 0)
             yield Page(
                 first_byte=first, payload=payload, lines=lines, query={**about, "first_byte": first, "bytes": end}
             )
             first += end
+            file.seek(first)
 
 
 def last_line_end(buffer: bytes) -> int:
@@ -58,7 +56,7 @@ def last_line_end(buffer: bytes) -> int:
     end = buffer.rfind(_LINE) + 1
     if end == 0:
         raise PortalError(f"portal: expected lines of text, found {len(buffer)} bytes without a line end")
-    is_open = buffer.count(_QUOTE, 0, end) % 2 == 1
+    is_open = _QUOTE in buffer and buffer.count(_QUOTE, 0, end) % 2 == 1
     cut = end
     while is_open and cut > max(0, end - _FIELD_BYTES):
         before = buffer.rfind(_LINE, 0, cut - 1) + 1
@@ -74,6 +72,10 @@ def is_whole(queries: list[dict[str, Any]]) -> bool:
     while sizes.get(at):
         at += sizes[at]
     return bool(queries) and at == queries[0]["of_bytes"]
+
+
+def _line_ends(payload: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(payload, dtype=np.uint8) == ord(_LINE)))
 
 
 def _read_through(path: Path) -> dict[str, Any]:

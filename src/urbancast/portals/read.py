@@ -106,12 +106,13 @@ def _table(names: list[str], body: bytes, delimiter: str) -> pl.DataFrame:
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"columns named twice: {', '.join(twice)}")
-    if not body.strip():
+    if not body or body.isspace():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    is_left_open = b'"' in body and body.count(b'"') % 2 == 1  # such a quote would swallow the rows after it
     return pl.read_csv(
-        io.BytesIO(body),
+        body,
         separator=delimiter,
-        quote_char='"' if body.count(b'"') % 2 == 0 else None,  # one left open would swallow the rows after it
+        quote_char=None if is_left_open else '"',
         has_header=False,
         new_columns=names,
         schema=dict.fromkeys(names, pl.String),

@@ -54,16 +54,15 @@ _DATES = ("%d/%m/%Y", "%d-%m-%y", "%Y-%m-%d", "%d-%m-%Y")
 def parse_tickets(native: pl.DataFrame) -> pl.DataFrame:
     """Tickets as SCHEMA; ContractError where columns look swapped. What cannot be read is null, for `observe`."""
     check_not_swapped(native, TICKETS.meanings)
-    start, end = _instants(native["start"]), _instants(native["end"])
     text = ("meter", "district_code", "barrio_code", "barrio", "zone", "badge", "bought")
-    return native.select(
+    found = native.select(
         *(pl.col(name).cast(pl.String).str.strip_chars() for name in text),
-        start=start,
-        end=end,
-        time=_in_utc(start),
+        *(_as_mostly_written(native, name) for name in ("start", "end")),
         minutes=_number("minutes"),
         amount=_number("amount"),
-    ).select(list(TICKETS_SCHEMA))
+    )
+    start, end = (_instants(native[name], found[name]) for name in ("start", "end"))
+    return found.with_columns(start, end, _in_utc(start).alias("time")).select(list(TICKETS_SCHEMA))
 
 
 def parse_spaces(native: pl.DataFrame) -> pl.DataFrame:
@@ -115,17 +114,21 @@ def parse_limit(native: pl.DataFrame) -> pl.DataFrame:
     return native.select(name=pl.col("name").cast(pl.String), geometry=pl.col("geometry"))
 
 
-def _instants(column: pl.Series) -> pl.Series:
-    """Naive local times of a text column; a format that reads nothing more is not tried."""
-    if isinstance(column.dtype, pl.Datetime):
-        return column.dt.replace_time_zone(None).cast(pl.Datetime("us"))
-    text = column.cast(pl.String).str.strip_chars()
-    found = text.str.to_datetime(_FORMATS[0], time_unit="us", strict=False)
-    for form in _FORMATS[1:]:
-        if found.null_count() == text.null_count():
+def _as_mostly_written(native: pl.DataFrame, name: str) -> pl.Expr:
+    """Naive local times, null where they are not written in the first of the formats."""
+    if isinstance(native.schema[name], pl.Datetime):
+        return pl.col(name).dt.replace_time_zone(None).cast(pl.Datetime("us"))
+    return pl.col(name).cast(pl.String).str.to_datetime(_FORMATS[0], time_unit="us", strict=False, cache=False)
+
+
+def _instants(column: pl.Series, found: pl.Series) -> pl.Series:
+    """``found`` with what is null in it read in the other formats."""
+    for form in _FORMATS:
+        unread = (found.is_null() & column.is_not_null()).arg_true()
+        if unread.is_empty():
             break
-        rest = text.filter(found.is_null()).str.to_datetime(form, time_unit="us", strict=False)
-        found = found.scatter(found.is_null().arg_true(), rest) if rest.null_count() < rest.len() else found
+        text = column.gather(unread).cast(pl.String).str.strip_chars()
+        found = found.scatter(unread, text.str.to_datetime(form, time_unit="us", strict=False))
     return found
 
 

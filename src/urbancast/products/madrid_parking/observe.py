@@ -108,9 +108,8 @@ class _Counter:
         content = rows.select(TICKETS_SCHEMA.keys())
         start, end = (content[name].dt.epoch("s").fill_null(0).to_numpy() for name in ("start", "end"))
         spans = Spans(start, end)
-        flags = self.seen.sort(pl.DataFrame({"hash": content.hash_rows(seed=0), "day": pl.Series(spans.day)}))
-        is_distinct, is_new = flags["is_distinct"].to_numpy(), flags["is_new"].to_numpy()
-        place, colour = self._place(content), _colour(content["zone"])
+        is_distinct, is_new = self.seen.sort(content.hash_rows(seed=0).to_numpy(), spans.day)
+        place, colour = self._named(content)
         rule = _broken(content, spans, place, fetched_at)
         good = is_distinct & (rule < 0)
         self.told[-1][1].add(spans.at(good), place[good], colour[good])
@@ -119,13 +118,16 @@ class _Counter:
         self.repeated += int((~is_new).sum())
         self.other_colours += int((is_new & good & (colour == COLOURS.index("other"))).sum())
 
-    def _place(self, content: pl.DataFrame) -> Ints:
-        """Number of the place of each row; UNKNOWN or TEST. Each spelling is looked up once."""
-        spellings = content.select(AREA).unique()
-        found = [self._number(row) for row in spellings.iter_rows()]
-        known = spellings.with_columns(_place=pl.Series(found, dtype=pl.Int64))
-        joined = content.select(AREA).join(known, on=AREA, how="left", nulls_equal=True, maintain_order="left")
-        return joined["_place"].to_numpy()
+    def _named(self, content: pl.DataFrame) -> tuple[Ints, Ints]:
+        """Number of the place of each row, UNKNOWN or TEST, and of its colour. Each spelling is looked up once."""
+        said = content.select(*AREA, "zone")
+        hashes = said.hash_rows(seed=0)
+        first = hashes.arg_unique()
+        spellings = said[first].with_columns(hash=hashes.gather(first)).sort("hash")
+        row = np.searchsorted(spellings["hash"].to_numpy(), hashes.to_numpy())
+        place = np.array([self._number(area) for area in spellings.select(AREA).iter_rows()], dtype=np.int64)
+        colour = np.array([_colour(zone) for zone in spellings["zone"]], dtype=np.int64)
+        return place[row], colour[row]
 
     def _number(self, row: tuple[str | None, str | None, str | None]) -> int:
         if barrios.is_test(row[2]):
@@ -139,15 +141,9 @@ class _Counter:
             self.quarantine.append(quarantined(rows, source=SOURCE, rule=name, reason=REASONS[name]))
 
 
-def _colour(zone: pl.Series) -> Ints:
-    """Number of each ticket's colour in COLOURS; any that is neither green nor blue is other."""
-    text = zone.fill_null("")
-    codes = {name: _colour_number(name) for name in text.unique().to_list()}
-    return text.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-
-
-def _colour_number(name: str) -> int:
-    words = name.upper()
+def _colour(zone: str | None) -> int:
+    """Number of a colour in COLOURS; any that is neither green nor blue is other."""
+    words = (zone or "").upper()
     return COLOURS.index("green" if "VERDE" in words else "blue" if "AZUL" in words else "other")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,19 @@ class Spans:
     start: Ints
     end: Ints
 
-    def at(self, chosen: Flags) -> Spans:
+    def at(self, chosen: Flags | Ints) -> Spans:
         """Return the chosen ones."""
         return Spans(self.start[chosen], self.end[chosen])
 
-    @property
+    @cached_property
     def day(self) -> Ints:
         """Local day on which each begins, since 1970."""
         return self.start // DAY_S
+
+    @cached_property
+    def last_day(self) -> Ints:
+        """Local day on which each ends, since 1970."""
+        return self.end // DAY_S
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,15 @@ class Pieces:
 
 def pieces(spans: Spans) -> Pieces:
     """Parts of [start, end) in regulated time: of the first day, and of the last where that is another."""
-    first, last = spans.start // DAY_S, spans.end // DAY_S
-    from_s, to_s = spans.start - first * DAY_S, spans.end - last * DAY_S
-    is_split = last > first
-    rows = np.arange(len(first))
-    ticket = np.concatenate([rows, rows[is_split]])
-    day = np.concatenate([first, last[is_split]])
-    start = np.concatenate([from_s, np.zeros(int(is_split.sum()), dtype=np.int64)])
-    end = np.concatenate([np.where(is_split, DAY_S, to_s), to_s[is_split]])
+    first, last = spans.day, spans.last_day
+    split = np.flatnonzero(last > first)
+    to_s = spans.end - last * DAY_S
+    until = to_s.copy()
+    until[split] = DAY_S
+    ticket = np.concatenate([np.arange(len(first)), split])
+    day = np.concatenate([first, last[split]])
+    start = np.concatenate([spans.start - first * DAY_S, np.zeros(len(split), dtype=np.int64)])
+    end = np.concatenate([until, to_s[split]])
     opens, closes = hours_of(day)
     start, end = np.maximum(start, opens), np.minimum(end, closes)
     kept = end > start
@@ -62,11 +69,13 @@ def pieces(spans: Spans) -> Pieces:
 
 def is_over_days(spans: Spans) -> Flags:
     """Tickets that reach beyond the next regulated day, or hold more regulated time than the longest day has."""
-    first, last = spans.start // DAY_S, spans.end // DAY_S
-    is_far = last > next_regulated(first)
-    found = pieces(spans)
-    length = np.bincount(found.ticket, weights=found.end - found.start, minlength=len(first))
-    return np.asarray(is_far | (length > LONGEST_S))
+    is_over = np.zeros(len(spans.start), dtype=bool)
+    rows = np.flatnonzero(spans.last_day > spans.day)  # no other can hold more than its day
+    some = spans.at(rows)
+    found = pieces(some)
+    length = np.bincount(found.ticket, weights=found.end - found.start, minlength=len(rows))
+    is_over[rows] = (some.last_day > next_regulated(some.day)) | (length > LONGEST_S)
+    return is_over
 
 
 @dataclass
@@ -82,10 +91,10 @@ class Tally:
         """Add tickets of these places and colours (numbers); their days count as covered."""
         if not len(spans.start):
             return
-        self.covered.update(np.unique(spans.day).tolist())
+        self.covered.update(_told(spans.day)[0].tolist())
         found = pieces(spans)
         self.ticket_s += int((found.end - found.start).sum())
-        days, at = np.unique(found.day, return_inverse=True)
+        days, at = _told(found.day)
         row = (at * self.places + place[found.ticket]) * len(COLOURS) + colour[found.ticket]
         size = len(days) * self.places * len(COLOURS) * HOURS
         begun, ended = row * HOURS + found.start // HOUR_S, row * HOURS + found.end // HOUR_S
@@ -108,6 +117,16 @@ class Tally:
         """Paid seconds of a covered day; zeros where none of its tickets touches regulated time."""
         none = np.zeros((self.places, len(COLOURS), HOURS), dtype=np.int64)
         return self.by_day.get(day, none)
+
+
+def _told(days: Ints) -> tuple[Ints, Ints]:
+    """Days in order, and where in them each row's is."""
+    if not len(days):
+        return days, days
+    low = int(days.min())
+    is_told = np.zeros(int(days.max()) - low + 1, dtype=bool)
+    is_told[days - low] = True
+    return np.flatnonzero(is_told) + low, (np.cumsum(is_told) - 1)[days - low]
 
 
 def _summed(keys: Ints, seconds: Ints, size: int) -> Ints:

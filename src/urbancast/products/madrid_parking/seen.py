@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
-import polars as pl
+import numpy as np
 
-_Hashes = defaultdict[int, list[pl.Series]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+_ByDay = defaultdict[int, list[Hashes]]
 
 
 class Seen:
@@ -14,8 +18,8 @@ class Seen:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        self._before: _Hashes = defaultdict(list)
-        self._now: _Hashes = defaultdict(list)
+        self._before: _ByDay = defaultdict(list)
+        self._now: _ByDay = defaultdict(list)
 
     def next_fetch(self) -> None:
         """What was read so far came before."""
@@ -23,16 +27,45 @@ class Seen:
             self._before[day] += parts
         self._now = defaultdict(list)
 
-    def sort(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Flags ``is_distinct`` (first of its kind in this fetch) and ``is_new`` (in any); ``rows``: hash and day."""
-        now, before = (self._of(rows["day"], table) for table in (self._now, self._before))
-        is_distinct = rows["hash"].is_first_distinct() & ~rows["hash"].is_in(now.implode())
-        is_new = is_distinct & ~rows["hash"].is_in(before.implode()) if before.len() else is_distinct
-        for (day,), part in rows.filter(is_distinct).partition_by("day", as_dict=True).items():
-            self._now[day].append(part["hash"])
-        return pl.DataFrame({"is_distinct": is_distinct, "is_new": is_new})
+    def sort(self, hashes: Hashes, days: Ints) -> tuple[Flags, Flags]:
+        """Which rows are the first of their kind in this fetch, and which of those in any; shape (n,) each."""
+        order = np.argsort(days, kind="stable")
+        told, first = np.unique(days[order], return_index=True)
+        in_order = np.sort(hashes)
+        is_again = in_order[1:] == in_order[:-1]
+        kinds = np.concatenate([in_order[:1], in_order[1:][~is_again]])
+        is_distinct = ~_are_in(hashes, _shared(kinds, _of(told, self._now)))
+        is_distinct[_later_ones(hashes, in_order[1:][is_again])] = False
+        is_new = is_distinct & ~_are_in(hashes, _shared(kinds, _of(told, self._before)))
+        for day, rows in zip(told.tolist(), np.split(order, first[1:]), strict=True):
+            self._now[day].append(hashes[rows[is_distinct[rows]]])
+        return is_distinct, is_new
 
-    @staticmethod
-    def _of(days: pl.Series, table: _Hashes) -> pl.Series:
-        known = [part for day in days.unique() for part in table.get(day, [])]
-        return pl.concat(known) if known else pl.Series(dtype=pl.UInt64)
+
+def _of(days: Ints, table: _ByDay) -> Hashes:
+    known = [part for day in days.tolist() for part in table.get(day, [])]
+    return np.concatenate(known) if known else np.zeros(0, dtype=np.uint64)
+
+
+def _shared(kinds: Hashes, known: Hashes) -> Hashes:
+    """Those of the kinds, each there once, that are known; in order."""
+    if not len(known):
+        return known
+    both = np.sort(np.concatenate([kinds, known]))
+    return np.asarray(both[1:][both[1:] == both[:-1]])
+
+
+def _later_ones(hashes: Hashes, twice: Hashes) -> Ints:
+    """Positions of rows that equal an earlier row; ``twice``: the hashes of which there are several, in order."""
+    rows = np.flatnonzero(_are_in(hashes, twice))
+    is_first = np.zeros(len(rows), dtype=bool)
+    is_first[np.unique(hashes[rows], return_index=True)[1]] = True
+    return rows[~is_first]
+
+
+def _are_in(hashes: Hashes, chosen: Hashes) -> Flags:
+    """Whether each hash is in a choice that is in order."""
+    if not len(chosen):
+        return np.zeros(len(hashes), dtype=bool)
+    at = np.minimum(np.searchsorted(chosen, hashes), len(chosen) - 1)
+    return np.asarray(chosen[at] == hashes)
