@@ -37,7 +37,7 @@ class Seen:
         is_distinct = ~_are_in(hashes, _shared(kinds, _of(told, self._now)))
         is_distinct[_later_ones(hashes, in_order[1:][is_again])] = False
         is_new = is_distinct & ~_are_in(hashes, _shared(kinds, _of(told, self._before)))
-        for day, rows in zip(told.tolist(), np.split(order, first[1:]), strict=True):
+        for day, rows in zip(told.tolist(), np.split(order, first)[1:], strict=True):
             self._now[day].append(hashes[rows[is_distinct[rows]]])
         return is_distinct, is_new
 
