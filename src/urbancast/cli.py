@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
+from rich.console import Console
 
-from urbancast import console as show
 from urbancast.core.errors import UrbancastError
+
+if TYPE_CHECKING:
+    from urbancast import console as show
+else:
+
+    class _Show:
+        """The console, loaded with all that flows need by the first verb that shows something; `serve` never does."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(importlib.import_module("urbancast.console"), name)
+
+    show = _Show()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,8 +49,19 @@ def main() -> None:
     try:
         app()
     except UrbancastError as error:
-        show.fail(error)
-        sys.exit(1)
+        _fail(type(error).__name__, str(error))
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "urbancast":
+            raise
+        _fail("NotReadyError", f"{error.name}: expected it installed, found none; this verb needs urbancast[forecast]")
+
+
+def _fail(kind: str, message: str) -> None:
+    """Print an error as one clear line on standard error, and end."""
+    err = Console(stderr=True)
+    err.print(f"[bold red]{kind}[/] ", end="")
+    err.print(message, markup=False, highlight=False, soft_wrap=True)  # one line, however narrow
+    sys.exit(1)
 
 
 @app.callback()

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from urbancast import products as catalogue
-from urbancast.core.errors import QueryError, UrbancastError
+from urbancast.core.errors import QueryError
 from urbancast.core.time import iso, parse_instant
 from urbancast.evaluation.backtest import Backtest
 from urbancast.flows import opening
@@ -34,12 +34,6 @@ from urbancast.settings import settings
 
 out = Console(width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True)
-
-
-def fail(error: UrbancastError) -> None:
-    """Print an error as one clear line on standard error."""
-    err.print(f"[bold red]{type(error).__name__}[/] ", end="")
-    err.print(str(error), markup=False, highlight=False, soft_wrap=True)  # one line, however narrow
 
 
 def lake(url: str | None) -> Lake:

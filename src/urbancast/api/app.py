@@ -38,6 +38,8 @@ DESCRIPTION = (
     "`simulated`. Locations are sent in POST bodies and kept out of URLs and logs."
 )
 
+FIRST_LOOK_S = 1.0
+
 
 def utc_now() -> datetime:
     """Return the wall clock."""
@@ -90,16 +92,24 @@ def create_app(
 
 
 def _following(follower: Follower, every: float) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Lifespan: a first look before the first request, then one look every ``every`` seconds (0: none)."""
+    """Lifespan: a first look, then one every ``every`` seconds (0: none, and the first is waited for to its end).
+
+    A large lake is answered from as its products come, one by one; a small one is whole before the first request.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(follower.look)
-        task = asyncio.create_task(follower.follow(every)) if every > 0 else None
+        first = asyncio.create_task(asyncio.to_thread(follower.look))
+        await asyncio.wait({first}, timeout=FIRST_LOOK_S if every > 0 else None)
+        task = asyncio.create_task(_follow(first, follower, every)) if every > 0 else first
         yield
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
     return lifespan
+
+
+async def _follow(first: asyncio.Task[None], follower: Follower, every: float) -> None:
+    await first
+    await follower.follow(every)

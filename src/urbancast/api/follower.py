@@ -91,6 +91,8 @@ class Follower:
         for name, product in self.products.items():
             try:
                 views[name] = self._view(product, rows.get(name), versions, now)
+                if self.world.looked_at is None:  # the first look: each product answers as soon as it is read
+                    self.world = replace(self.world, views=dict(views))
             except Exception as error:  # noqa: BLE001
                 self._keys = {key: value for key, value in self._keys.items() if key[0] != name}
                 self._fail(error, name)
