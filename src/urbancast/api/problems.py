@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -59,6 +60,9 @@ _BY_ERROR: tuple[tuple[type[UrbancastError], str], ...] = (
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
+_FIELD = re.compile(r"(?!str$)[a-z0-9_]+")
+_DICTIONARY = re.compile(r"dictionary( or (instance of \w+|object to extract fields from))?")
+
 log = structlog.get_logger("urbancast.api")
 
 
@@ -79,7 +83,14 @@ class AmbiguousError(QueryError):
 def shown(value: object, limit: int = 80) -> str:
     """Quoted text of a bad value, printable and at most ``limit`` characters."""
     text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))
-    return f"{text[:limit]}…" if len(text) > limit else repr(text)
+    return f"{text[:limit]}…" if len(text) > limit else f"'{text}'"
+
+
+def told(value: object) -> str:
+    """Any bad value as JSON, quoted as by `shown`."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
 def problem(state: str, detail: str, **members: Any) -> Response:
@@ -112,33 +123,41 @@ async def on_known(_request: Request, error: Exception) -> Response:
     if isinstance(error, QueryError):
         return of_query(error)
     state = next((name for kind, name in _BY_ERROR if isinstance(error, kind)), "internal")
-    return problem(state, str(error), action="try again later" if state == "not-ready" else "see the server's log")
+    if state == "not-ready":
+        expected, action = "a product with something to answer with", f"try again in {RETRY_AFTER_S} seconds"
+        return problem(state, str(error), expected=expected, found=str(error), action=action)
+    return problem(state, str(error), action="see the server's log")
 
 
 async def on_validation(_request: Request, error: Exception) -> Response:
     """Answer a request that does not fit the route's shape; names the first bad field."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) and error.errors() else {}
-    place = ".".join(str(part) for part in first.get("loc", ())) or "request"
+    # Of a choice of shapes, pydantic names the one it tried: no part of what was sent.
+    place = ".".join(str(part) for part in first.get("loc", ()) if _FIELD.fullmatch(str(part))) or "request"
     hint = ": a JSON object, sent as application/json" if place == "body" else ""
-    expected = f"{place}{hint}: {first.get('msg', 'a well-formed request')}"
+    said = str(first.get("msg", "a well-formed request")).removeprefix("Value error, ")
+    expected = f"{place}{hint}: {_DICTIONARY.sub('object', said)}"
     return of_query(
         QueryError(
             "malformed-query",
-            expected=shown(expected, 300).strip("'\""),
-            found=shown(first.get("input", "nothing")),
+            expected=shown(expected, 300).strip("'"),
+            found=told(first.get("input", "nothing")),
             action="correct it; /docs shows every route with an example",
         )
     )
 
 
-async def on_http(_request: Request, error: Exception) -> Response:
+async def on_http(request: Request, error: Exception) -> Response:
     """Answer what the framework itself refuses."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else "unknown"
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     state = _BY_STATUS.get(status, "malformed-query" if status < 500 else "internal")
-    response = problem(state, detail, action="see /docs for the routes")
-    if isinstance(error, HTTPException) and error.headers:
-        response.headers.update(error.headers)
+    said = {"expected": "a route that /docs shows", "found": "another path"} if status == 404 else {}
+    if status == 405:
+        said = {"expected": headers.get("Allow", "another method"), "found": shown(request.method, 20)}
+    response = problem(state, detail, action="see /docs for the routes", **said)
+    response.headers.update(headers)
     return response
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from starlette.requests import Request
 
+from urbancast.api.problems import shown
 from urbancast.core.errors import QueryError
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # a JSON number: no text, no boolean
+Latitude = Annotated[Number, Field(ge=-90, le=90)]
+Longitude = Annotated[Number, Field(ge=-180, le=180)]
 
 
 class Problem(BaseModel):
@@ -42,7 +45,7 @@ class AnswerQuery(BaseModel):
     lon: Longitude | None = None
     at: str | None = Field(default=None, max_length=64, description="ISO 8601 with an offset; default: now")
     measure: Name | None = None
-    prior: dict[Name, float] | None = Field(
+    prior: dict[Name, Number] | None = Field(
         default=None, max_length=8, description="Share of spaces taken by cars that pay nothing, by measure"
     )
 
@@ -83,12 +86,12 @@ class StockQuery(BaseModel):
         json_schema_extra={"examples": [{"service_level": 0.9, "fleet": 500, "standing": {"8": 12}}]},
     )
 
-    service_level: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    shortage_cost: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    idle_cost: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    turns: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    fleet: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    days: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    service_level: Number | None = None
+    shortage_cost: Number | None = None
+    idle_cost: Number | None = None
+    turns: Number | None = None
+    fleet: Number | None = None
+    days: Number | None = None
     standing: Annotated[dict[Name, int] | None, Field(max_length=5000)] = None
 
 
@@ -146,6 +149,8 @@ def parameters(*named: Parameter) -> dict[str, Any]:
 def texts(request: Request, *named: Parameter) -> dict[str, str | None]:
     """Texts of a hot route's query parameters; three times cheaper than FastAPI's own reading, as strict."""
     given = request.query_params
+    if given:
+        refuse_unknown(request, {each.name for each in named})
     for each in named:
         text = given.get(each.name)
         if text is None and each.is_required and each.where == "query":
@@ -153,6 +158,15 @@ def texts(request: Request, *named: Parameter) -> dict[str, str | None]:
         if text is not None and len(text) > each.max_length:
             raise _malformed(f"query.{each.name}: at most {each.max_length} characters", f"{len(text)} characters")
     return {each.name: given.get(each.name) for each in named}
+
+
+def refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """QueryError that names the first query parameter which is none of ``known``."""
+    for name in request.query_params:
+        if name not in known:
+            raise _malformed(
+                f"query parameters out of {', '.join(sorted(known))}" if known else "no query parameters", shown(name)
+            )
 
 
 def _malformed(expected: str, found: str) -> QueryError:

@@ -62,26 +62,32 @@ class Ring:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = perf_counter(), 500
+        started, status, method = perf_counter(), 500, scope["method"]
+        is_head = method == "HEAD"
+        if is_head:  # answered like GET; the server's own scope stays as it was asked
+            scope = {**scope, "method": "GET"}
 
         async def sent(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *self.headers]
+            elif is_head:
+                message = {"type": "http.response.body", "more_body": message.get("more_body", False)}
             await send(message)
 
         try:
             await self._answer(scope, receive, sent)
         finally:
-            self._record(scope, status, perf_counter() - started)
+            self._record({**scope, "method": method}, status, perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sizes = [value for name, value in scope["headers"] if name == b"content-length"]
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
         if self.hosts and _name(host) not in self.hosts:
             action = "ask by 127.0.0.1 or localhost, or set URBANCAST_HOST"
-            refusal = problem("unknown-host", f"Host {shown(host)} is not served here.", action=action)
+            detail, expected = f"Host {shown(host)} is not served here.", f"one of {', '.join(sorted(self.hosts))}"
+            refusal = problem("unknown-host", detail, expected=expected, found=shown(host), action=action)
             await refusal(scope, receive, send)
         elif sizes and not (sizes[0].isdigit() and len(sizes[0]) < 16 and int(sizes[0]) <= MAX_BODY_BYTES):
             await _too_large()(scope, receive, send)

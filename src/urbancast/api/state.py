@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from urbancast.api.asking import Asked, ask
 from urbancast.api.follower import Follower
 from urbancast.api.metrics import Metrics
 from urbancast.api.problems import shown
+from urbancast.api.schemas import refuse_unknown
 from urbancast.api.snapshot import View, World
 from urbancast.core.errors import QueryError
 from urbancast.core.time import parse_instant
@@ -59,6 +61,9 @@ def of(request: Request) -> State:
 
 
 async def _here(request: Request) -> State:  # async: FastAPI sends a plain function to a thread
+    route = request.scope.get("route")
+    if request.scope["query_string"] and isinstance(route, APIRoute) and route.path.startswith("/v1/"):
+        refuse_unknown(request, {field.alias for field in route.dependant.query_params})
     return of(request)
 
 

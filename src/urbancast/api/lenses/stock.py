@@ -86,6 +86,7 @@ def plan(asked: Asked) -> dict[str, Any]:
         "first_day": first.astimezone(zone).date().isoformat(),
         "first_time": iso(first),
         "days": stock.days,
+        "unit": asked.grid(stock.need).measure.unit,
         "parameters": _parameters(terms),
         "rows": _rows(asked, need, held, given, short),
         "total": {"stock": int(held.sum()), "peak": peak, "fleet": terms.fleet},

@@ -14,7 +14,7 @@ from urbancast.api.ends import Spot
 from urbancast.api.lenses import near as lens
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.routes.route import Cutoff
-from urbancast.api.schemas import Latitude, Longitude, responses
+from urbancast.api.schemas import Latitude, Longitude, Number, responses
 from urbancast.api.state import Here
 
 router = APIRouter(prefix="/v1/products/{product}", tags=["route lens"])
@@ -37,8 +37,8 @@ class NearQuery(BaseModel):
 
     lat: Latitude
     lon: Longitude
-    radius_m: Annotated[float, Field(ge=50, le=5000, allow_inf_nan=False)] = 800.0
-    heading: Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)] | None = None
+    radius_m: Annotated[Number, Field(ge=50, le=5000)] = 800.0
+    heading: Annotated[Number, Field(ge=0, le=360)] | None = None
     cutoff: Cutoff | None = None
 
 

@@ -16,11 +16,11 @@ from urbancast.api.asking import Asked
 from urbancast.api.lenses import route as lens
 from urbancast.api.payload import Payload, digest, encode, send
 from urbancast.api.roads import Roads
-from urbancast.api.schemas import End, responses
+from urbancast.api.schemas import End, Number, responses
 from urbancast.api.state import Here, instant
 
 router = APIRouter(prefix="/v1/products/{product}", tags=["route lens"])
-Cutoff = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Cutoff = Annotated[Number, Field(gt=0, le=1000)]
 ROUTE = {
     "product": "crashes",
     "depart_at": "2026-11-21T18:00:00Z",
