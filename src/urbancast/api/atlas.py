@@ -16,6 +16,7 @@ from urbancast.api.payload import GEOJSON, Payload, digest, encode
 from urbancast.api.streets import Streets
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import Product, Provenance
+from urbancast.core.time import local_day
 from urbancast.geo import landmarks, outline, places as shapes, water
 from urbancast.geo.gazetteer import Gazetteer
 from urbancast.geo.index import ZoneIndex
@@ -74,7 +75,7 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
     marks = landmarks.read(product.folder)
     index = ZoneIndex(newest) if product.shape_kind is PlaceKind.ZONE and not is_schematic else None
     bounds = shapely.total_bounds(shapely.from_wkb(newest["geometry"].to_numpy()))
-    attributes = tuple(_attributes(row) for row in newest.iter_rows(named=True))
+    attributes = tuple(_attributes(row, product.tz) for row in newest.iter_rows(named=True))
     west, south, east, north = (round(float(edge), 4) for edge in bounds)
     return Atlas(
         ids=tuple(newest["place"]),
@@ -96,8 +97,8 @@ def make(product: Product, places: pl.DataFrame, provenance: Provenance) -> Atla
     )
 
 
-def _attributes(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**orjson.loads(row["attributes"] or "{}"), "valid_from": row["valid_from"].date().isoformat()}
+def _attributes(row: Mapping[str, Any], tz: str) -> dict[str, Any]:
+    return {**orjson.loads(row["attributes"] or "{}"), "valid_from": local_day(row["valid_from"], tz).isoformat()}
 
 
 def _geojson(product: Product, places: pl.DataFrame, provenance: Provenance) -> Payload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ def _sentence(said: Mapping[str, Any], lang: Lang) -> str:
         ),
     ]
     if said["is_prior_dominant"] or not said["chances"]:
-        parts.append(_BUSIER[lang].format(tenths=round(10 * said["busier_than"])))
+        parts.append(_BUSIER[lang].format(tenths=math.floor(10 * said["busier_than"] + 0.5)))
     else:
         near = said["chances"][0]
         parts.append(_CHANCE[lang].format(radius=round(near["radius_m"]), chance=_tenths(near["chance"])))
