@@ -5,7 +5,8 @@ paid(b, colour, h) = sum over tickets of the minutes of [start, end) in h and in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -52,8 +53,9 @@ def observe(raw: Mapping[str, Any], context: ObserveContext) -> Observed:
     """
     given = raw[SOURCE]
     counter = _Counter(context.places.sort("place"))
-    for part in _by_fetch([given] if isinstance(given, pl.DataFrame) else given):
-        counter.read(part)
+    for page in _ahead(iter([given] if isinstance(given, pl.DataFrame) else given)):
+        for part in _by_fetch(page):
+            counter.read(part)
     observations = versions.observations(counter.told, counter.ids, published)
     tallies = [tally for _, tally in counter.told]
     return Observed(
@@ -70,14 +72,22 @@ def observe(raw: Mapping[str, Any], context: ObserveContext) -> Observed:
     )
 
 
-def _by_fetch(pages: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Pages in order, none of them of two fetches."""
-    for page in pages:
-        rows = page if "fetched_at" in page.columns else with_fetch_time(page)
-        if rows["fetched_at"].n_unique() <= 1:
-            yield rows
-        else:
-            yield from with_fetch_time(rows).partition_by("fetched_at", maintain_order=True)
+def _ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same pages in order, each read while the one before it is counted."""
+    with ThreadPoolExecutor(1, thread_name_prefix="pages") as reader:
+        coming = reader.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = reader.submit(next, pages, None)
+            yield page
+
+
+def _by_fetch(page: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Parts of a page in order, none of them of two fetches."""
+    rows = page if "fetched_at" in page.columns else with_fetch_time(page)
+    if rows["fetched_at"].n_unique() <= 1:
+        yield rows
+    else:
+        yield from with_fetch_time(rows).partition_by("fetched_at", maintain_order=True)
 
 
 @dataclass
