@@ -25,6 +25,11 @@ _CHANCE: Text = {
     "es": "Una plaza libre a menos de {radius} m: unas {chance} de cada 10 veces; estimación del modelo sin verificar.",
     "fr": "Une place libre à moins de {radius} m : environ {chance} fois sur 10 ; estimation du modèle, non vérifiée.",
 }
+_QUIETER: Text = {
+    "en": "Quieter than {tenths} of 10 regulated hours here.",
+    "es": "Más tranquilo que {tenths} de cada 10 horas reguladas aquí.",
+    "fr": "Moins fréquenté que {tenths} heures réglementées sur 10 ici.",
+}
 _BUSIER: Text = {
     "en": "Busier than {tenths} of 10 regulated hours here.",
     "es": "Más concurrido que {tenths} de cada 10 horas reguladas aquí.",
@@ -53,7 +58,9 @@ def _sentence(said: Mapping[str, Any], lang: Lang) -> str:
         ),
     ]
     if said["is_prior_dominant"] or not said["chances"]:
-        parts.append(_BUSIER[lang].format(tenths=math.floor(10 * said["busier_than"] + 0.5)))
+        share = said["busier_than"]
+        words, share = (_BUSIER, share) if share >= 0.5 else (_QUIETER, 1 - share)
+        parts.append(words[lang].format(tenths=_tenths(share)))
     else:
         near = said["chances"][0]
         parts.append(_CHANCE[lang].format(radius=round(near["radius_m"]), chance=_tenths(near["chance"])))
@@ -61,8 +68,8 @@ def _sentence(said: Mapping[str, Any], lang: Lang) -> str:
 
 
 def _tenths(chance: float) -> str:
-    """Chance in tenths, never a certainty."""
-    return str(min(9, max(1, round(10 * chance))))
+    """Chance or share in tenths, never a certainty; halves up."""
+    return str(min(9, max(1, math.floor(10 * chance + 0.5))))
 
 
 def _percent(share: float) -> str:
