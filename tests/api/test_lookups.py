@@ -151,6 +151,7 @@ def test_products_say_what_they_serve_and_where(client: TestClient) -> None:
     bikes, empty = listed["bikes"], listed["empty"]
     assert bikes["serving"]["releases"] == {"bicycles": "bicycles-gbm"}
     assert bikes["serving"]["last_time"] == "2021-11-01T23:00:00Z"
+    assert bikes["serving"]["clock"] == "2021-10-30T06:00:00Z"
     assert bikes["bounds"] == [2.34, 48.85, 2.37, 48.87]
     assert (bikes["state"], bikes["freshness"]["is_late"], bikes["horizon_hours"]) == ("ready", False, 72)
     assert (empty["serving"], empty["state"], empty["progress"]) == (None, "training", 0.4)

@@ -42,6 +42,12 @@ def test_coverage_pools_weekdays_and_its_error_is_that_of_whole_days() -> None:
     assert found["plus_minus"] == pytest.approx(1.96 * np.std(shares, ddof=1) / np.sqrt(6), abs=1e-4)
 
 
+def test_what_always_held_so_far_keeps_a_doubt() -> None:
+    found = record.pick(build(rows([1.0] * 6)).by_place, 0, 18)
+    assert found is not None
+    assert (found["held"], found["plus_minus"]) == (1.0, 0.5)  # three in six days, by the rule of three
+
+
 def test_another_hour_or_place_has_no_record() -> None:
     made = build(rows([0.8] * 6))
     assert record.pick(made.by_place, 0, 17) is None

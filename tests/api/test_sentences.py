@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from urbancast.api import sentences
+from urbancast.api import sentences, stock_words
 from urbancast.api.sentences import Told
+from urbancast.api.stock_words import Planned
 from urbancast.core.product import LANGS
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -38,7 +39,7 @@ def test_a_count_is_told_with_its_range_its_usual_and_its_record() -> None:
         f"Replayed over past days, the 80 % range held 79{NBSP}% (± 5) of 1,412 hours here at this time of day."
     )
     assert words["es"] == (
-        "Hoy a las 18:00, Sébastopol: unas 400 bicicletas/h; 8 de cada 10 veces, entre 350 y 480. "
+        "Hoy a las 18:00, Sébastopol: alrededor de 400 bicicletas/h; 8 de cada 10 veces, entre 350 y 480. "
         f"Más que de costumbre (300). Repitiendo días pasados, el intervalo del 80 % acertó el 79{NBSP}% (± 5) "
         "de 1.412 horas aquí a esta hora."
     )
@@ -143,3 +144,37 @@ def test_what_comes_in_clusters_is_told_as_a_rate_and_never_as_a_chance() -> Non
     assert "una cada 20 horas de media" in words["es"]
     assert "une toutes les 20 heures en moyenne" in words["fr"]
     assert not any("1 in" in text or "like this" in text for text in words.values())
+
+
+@pytest.mark.parametrize("mean", [2.9, 5.0, 400.0])
+def test_no_chance_is_told_as_a_certainty(mean: float) -> None:
+    assert [sentences.chance(mean, "1h", lang).split(" ")[0] for lang in LANGS] == ["9", "9", "9"]
+
+
+def test_days_have_their_own_gender() -> None:
+    assert [sentences.chance(0.1, "1d", lang) for lang in LANGS] == [
+        "1 in 11 days like this", "1 de cada 11 días como este", "1 jour sur 11 comme celui-ci"
+    ]  # fmt: skip
+    assert sentences.every(0.1, "1d", "fr").startswith("une tous les 10 jours")
+
+
+def test_a_closed_hour_reads_as_one_sentence_and_names_the_next() -> None:
+    shut = {"en": "Not regulated.", "es": "No regulado.", "fr": "Non réglementé."}
+    words = sentences.not_open(shut, "Sol", (NOW.replace(hour=22), NOW + timedelta(days=2)), NOW, "1h")
+    assert words["en"].startswith("Today at 22:00, Sol: not regulated. Next: ")
+    assert words["es"].startswith("Hoy a las 22:00, Sol: no regulado. Siguiente: ")
+    day = words["es"].split("Siguiente: ")[1]
+    assert day[0].islower()
+
+
+def test_a_fleet_too_small_or_too_large_is_never_certain() -> None:
+    plan = {"days": 3, "day": NOW, "now": NOW, "places": 77, "level": 0.9, "stock": 1837, "low": 410.0, "high": 550.0,
+            "is_simulated": True}  # fmt: skip
+    few = stock_words.tell(Planned(**plan, fleet=1, worst=1.0))
+    many = stock_words.tell(Planned(**plan, fleet=100_000, worst=0.0))
+    assert f"over 99{NBSP}%" in few["en"]
+    assert f"under 1{NBSP}%" in many["en"]
+    assert "A fleet of 100,000" in many["en"]
+    assert "1,837 vehicles" in many["en"]
+    assert "à partir de aujourd" not in many["fr"]
+    assert [few[lang].endswith(sentences.SIMULATED[lang]) for lang in LANGS] == [True] * 3

@@ -8,7 +8,7 @@ from typing import Any
 from urbancast.api.asking import ask, times
 from urbancast.api.proof import licences
 from urbancast.api.snapshot import View, World
-from urbancast.core.time import DAY, iso
+from urbancast.core.time import DAY, HOUR, floor, iso
 
 EXPECTED_HOURS = 24.0
 LATE_FACTOR = 1.5
@@ -77,6 +77,7 @@ def serving(view: View, wall: datetime) -> dict[str, Any] | None:
         "data_to": iso(snapshot.data_to) if snapshot.data_to else None,
         "issued_at": iso(snapshot.issued_at),
         "tag": snapshot.tag,
+        "clock": iso(floor(view.moment(wall), HOUR)),
         **{f"{name}_time" if name in ("first", "last") else name: time for name, time in _times(view, wall).items()},
     }
 

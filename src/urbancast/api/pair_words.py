@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from urbancast.api.sentences import DASH, SIMULATED, number, when
+from urbancast.api.sentences import DASH, SIMULATED, inside, number
 from urbancast.core.product import LANGS, Lang, Text
 
-NEAR = ("Today", "Tomorrow", "Yesterday")
 _TRIP: Text = {
     "en": "{verb} from {start} to {end}, leaving {when}: about {middle} {unit}; 8 in 10 trips take {low}–{high}.",
     "es": "{verb} de {start} a {end}, saliendo {when}: unos {middle} {unit}; 8 de cada 10 viajes tardan entre {low} "
@@ -94,7 +93,7 @@ def _tell(trip: Trip, lang: Lang) -> str:
         "verb": trip.verb[lang],
         "start": trip.start or _UNKNOWN[lang],
         "end": trip.end or _UNKNOWN[lang],
-        "when": _when(trip, lang),
+        "when": inside(trip.at, trip.now, trip.grain, lang),
     }
     if trip.numbers is None:
         return _NOTHING[lang].format(**head)
@@ -110,12 +109,6 @@ def _tell(trip: Trip, lang: Lang) -> str:
         SIMULATED[lang] if trip.is_simulated else "",
     ]
     return " ".join(part for part in parts if part)
-
-
-def _when(trip: Trip, lang: Lang) -> str:
-    """Day and time within a sentence: only English days keep their capital."""
-    text = when(trip.at, trip.now, trip.grain, lang)
-    return text if lang == "en" and not text.startswith(NEAR) else text[:1].lower() + text[1:]
 
 
 def _band(trip: Trip, lang: Lang) -> str:

@@ -98,7 +98,11 @@ def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
     p = pl.col("h") / pl.col("n")
     squares = (pl.col("hh") - 2 * p * pl.col("hn") + p**2 * pl.col("nn")).clip(0)
     blocks = pl.when(pl.col("days") > 1).then(pl.col("days") / (pl.col("days") - 1))
-    done = sums.filter(pl.col("n") > 0).with_columns(held=p, plus_minus=(blocks * squares).sqrt() / pl.col("n") * Z_95)
+    spread = (blocks * squares).sqrt() / pl.col("n") * Z_95
+    # Always or never so far is not certainty: as many days leave room for three in so many (rule of three).
+    unanimous = pl.when(pl.col("days") > 1).then((3 / pl.col("days")).clip(upper_bound=1.0))
+    half = pl.when((p <= 0) | (p >= 1)).then(unanimous).otherwise(spread)
+    done = sums.filter(pl.col("n") > 0).with_columns(held=p, plus_minus=half)
     at = {place: position for position, place in enumerate(places)}
     done = done.filter(pl.col("place").is_in(list(at)))
     where = (done["place"].replace_strict(at, return_dtype=pl.Int64).to_numpy(), done["hour"].to_numpy())

@@ -83,6 +83,7 @@ _GRAIN_WORDS: dict[Lang, dict[str, tuple[str, str]]] = {
         "": ("intervalle", "intervalles"),
     },
 }
+_SUCH: dict[Lang, tuple[str, str]] = {"en": ("this", "this"), "es": ("esta", "este"), "fr": ("celle-ci", "celui-ci")}
 _ON_AVERAGE: Text = {"en": " on average", "es": " de media", "fr": " en moyenne"}
 _COLON: Text = {"en": ": ", "es": ": ", "fr": " : "}
 _COMPARISONS: dict[str, Text] = {
@@ -101,7 +102,7 @@ _MORE: dict[str, Text] = {
 }  # fmt: skip
 _RANGE: Text = {
     "en": "about {middle} {unit}; 8 in 10 chance of {low}–{high}",
-    "es": "unas {middle} {unit}; 8 de cada 10 veces, entre {low} y {high}",
+    "es": "alrededor de {middle} {unit}; 8 de cada 10 veces, entre {low} y {high}",
     "fr": "environ {middle} {unit} ; 8 chances sur 10 d'être entre {low} et {high}",
 }
 _CHANCE: Text = {
@@ -111,13 +112,13 @@ _CHANCE: Text = {
 }
 _ONE_IN: Text = {
     "en": "1 in {n} {grains} like this",
-    "es": "1 de cada {n} {grains} como esta",
-    "fr": "1 {grain} sur {n} comme celle-ci",
+    "es": "1 de cada {n} {grains} como {such}",
+    "fr": "1 {grain} sur {n} comme {such}",
 }
 _OF_TEN: Text = {
     "en": "{n} in 10 {grains} like this",
-    "es": "{n} de cada 10 {grains} como esta",
-    "fr": "{n} {grains} sur 10 comme celle-ci",
+    "es": "{n} de cada 10 {grains} como {such}",
+    "fr": "{n} {grains} sur 10 comme {such}",
 }
 _KINDS: dict[str, Text] = {
     "live": {"en": "Forecasts made live", "es": "En pronósticos en directo", "fr": "En prévisions réelles"},
@@ -168,8 +169,8 @@ _TOO_EARLY: Text = {
 }
 _NO_DATA: Text = {
     "en": "{when}, {place}: no forecast; this place has no usable data for that time.",
-    "es": "{when}, {place}: sin pronóstico; no hay datos utilizables de este lugar para esa hora.",
-    "fr": "{when}, {place} : pas de prévision ; pas de données utilisables ici pour cette heure.",
+    "es": "{when}, {place}: sin pronóstico; no hay datos utilizables de este lugar para ese momento.",
+    "fr": "{when}, {place} : pas de prévision ; pas de données utilisables ici pour ce moment.",
 }
 _CLOSED: Text = {
     "en": "{when}, {place}: closed; no longer counted here.",
@@ -270,6 +271,16 @@ def when(at: datetime, now: datetime, grain: str, lang: Lang) -> str:
     return text[:1].upper() + text[1:]
 
 
+def inside(at: datetime, now: datetime, grain: str, lang: Lang) -> str:
+    """Local day and time within a sentence: only English weekdays keep their capital."""
+    text = when(at, now, grain, lang)
+    return text if lang == "en" and text.split()[0] in _DAYS["en"] else _lowered(text)
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _date(day: date, today: date, lang: Lang) -> str:
     weekday, month = _DAYS[lang][day.weekday()], _MONTHS[lang][day.month - 1]
     words = f"{weekday} {day.day} de {month}" if lang == "es" else f"{weekday} {day.day} {month}"
@@ -288,6 +299,11 @@ def number(value: float, lang: Lang) -> str:
     return f"{int(nice):,}".replace(",", _THOUSANDS[lang])
 
 
+def whole(value: int, lang: Lang) -> str:
+    """Whole number to the last digit, with the language's separators: one to order by."""
+    return f"{value:,}".replace(",", _THOUSANDS[lang])
+
+
 def every(mean: float, grain: str, lang: Lang) -> str:
     """Mean of what comes in clusters, as a rate: ``one every 19 hours on average``; no chance follows from it."""
     one, many = _grain_words(grain, lang)
@@ -298,20 +314,22 @@ def every(mean: float, grain: str, lang: Lang) -> str:
             "fr": f"{number(mean, lang)} par {one}",
         }[lang] + _ON_AVERAGE[lang]
     n = _odds(mean, lang)
-    template = {"en": "one every {n} {grains}", "es": "una cada {n} {grains}", "fr": "une toutes les {n} {grains}"}
+    french = "une toutes les {n} {grains}" if grain == "1h" else "une tous les {n} {grains}"
+    template = {"en": "one every {n} {grains}", "es": "una cada {n} {grains}", "fr": french}
     return template[lang].format(n=n, grains=many) + _ON_AVERAGE[lang]
 
 
 def chance(mean: float, grain: str, lang: Lang, *, is_short: bool = False) -> str:
-    """Chance of at least one, from a Poisson count of this mean: ``1 in 11 hours like this``."""
+    """Chance of at least one, from a Poisson count of this mean: ``1 in 11 hours like this``; never ten in ten."""
     one, many = _grain_words(grain, lang)
     p = -math.expm1(-max(mean, 0.0))
     if p >= 0.25:
-        template, n = _OF_TEN[lang], str(min(9, round(p * 10)) if p < 0.95 else 10)
+        template, n = _OF_TEN[lang], str(min(9, round(p * 10)))
     else:
         template, n = _ONE_IN[lang], _odds(p, lang)
-    words = template.format(n=n, grain=one, grains=many)
-    tail = {"en": " like this", "es": " como esta", "fr": " comme celle-ci"}[lang]
+    such = _SUCH[lang][grain != "1h"]  # hours are feminine, days and trips are not
+    words = template.format(n=n, grain=one, grains=many, such=such)
+    tail = {"en": " like this", "es": f" como {such}", "fr": f" comme {such}"}[lang]
     return words.removesuffix(tail) if is_short else words
 
 
@@ -360,8 +378,8 @@ def not_open(
     """Sentence of a place at an hour for which nothing is promised, with the product's words and the next open hour."""
     at, opens = at_and_opens
     return {
-        lang: f"{when(at, now, grain, lang)}, {place}{_COLON[lang]}{closed[lang].rstrip('.')}. "
-        f"{_NEXT[lang].format(when=when(opens, now, grain, lang))}"
+        lang: f"{when(at, now, grain, lang)}, {place}{_COLON[lang]}{_lowered(closed[lang].rstrip('.'))}. "
+        f"{_NEXT[lang].format(when=inside(opens, now, grain, lang))}"
         for lang in LANGS
     }
 

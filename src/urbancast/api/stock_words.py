@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from urbancast.api.sentences import number, when
+from urbancast.api.sentences import SIMULATED, inside, number, whole
 from urbancast.core.product import LANGS, Lang, Text
 
 CENSORED: Text = {
@@ -37,7 +37,7 @@ _PLAN: Text = {
     "all together need {low}–{high} (8 in 10 chance).",
     "es": "Para {days} días desde {day}: {stock} vehículos en {places} lugares cubren la necesidad de cada uno el "
     "{level} de las veces; entre todos necesitan {low}–{high} (8 de cada 10 veces).",
-    "fr": "Pour {days} jours à partir de {day} : {stock} véhicules en {places} lieux couvrent le besoin de chacun "
+    "fr": "Pour {days} jours, départ {day} : {stock} véhicules en {places} lieux couvrent le besoin de chacun "
     "{level} du temps ; tous ensemble ont besoin de {low}–{high} (8 chances sur 10).",
 }
 _FLEET: Text = {
@@ -45,8 +45,12 @@ _FLEET: Text = {
     "es": "Una flota de {fleet} repartida con igual valor deja al lugar más necesitado corto con probabilidad {worst}.",
     "fr": "Une flotte de {fleet} répartie à valeur égale laisse le lieu le plus démuni à court dans {worst} des cas.",
 }
-_NAMED = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")  # keep their capital
-_SIMULATED: Text = {"en": "Simulated data.", "es": "Datos simulados.", "fr": "Données simulées."}
+
+
+_UNDER: Text = {"en": "under 1\N{NO-BREAK SPACE}%", "es": "menor del 1\N{NO-BREAK SPACE}%",
+                "fr": "moins de 1\N{NO-BREAK SPACE}%"}  # fmt: skip
+_OVER: Text = {"en": "over 99\N{NO-BREAK SPACE}%", "es": "mayor del 99\N{NO-BREAK SPACE}%",
+               "fr": "plus de 99\N{NO-BREAK SPACE}%"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +85,13 @@ def caveats(turns: float, *, is_derived: bool, is_historical: bool) -> list[dict
 
 
 def _tell(planned: Planned, lang: Lang) -> str:
-    day = when(planned.day, planned.now, "1d", lang)
+    day = inside(planned.day, planned.now, "1d", lang)
     low, high = ("?" if value is None else number(value, lang) for value in (planned.low, planned.high))
     parts = [
         _PLAN[lang].format(
             days=planned.days,
-            day=day if lang == "en" and day.split()[0] in _NAMED else day[:1].lower() + day[1:],
-            stock=planned.stock,  # a number to order by, not to round
+            day=day,
+            stock=whole(planned.stock, lang),  # a number to order by, not to round
             places=planned.places,
             level=_percent(planned.level),
             low=low,
@@ -95,9 +99,16 @@ def _tell(planned: Planned, lang: Lang) -> str:
         )
     ]
     if planned.fleet is not None:
-        parts.append(_FLEET[lang].format(fleet=f"{planned.fleet}", worst=_percent(planned.worst)))
-    parts += [_SIMULATED[lang]] if planned.is_simulated else []
+        parts.append(_FLEET[lang].format(fleet=whole(planned.fleet, lang), worst=_chance(planned.worst, lang)))
+    parts += [SIMULATED[lang]] if planned.is_simulated else []
     return " ".join(parts)
+
+
+def _chance(share: float, lang: Lang) -> str:
+    """Chance in percent, never none and never certain."""
+    if 0.005 <= share < 0.995:
+        return _percent(share)
+    return (_UNDER if share < 0.5 else _OVER)[lang]
 
 
 def _percent(share: float) -> str:

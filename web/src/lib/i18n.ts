@@ -44,5 +44,5 @@ function chance(mean: number, grain: string, speaker: Speaker): string {
   const odds = oneIn(mean)
   const hours = speaker.say(grain === '1d' ? 'days' : 'hours')
   if (odds !== null) return `${speaker.say('one_in', { n: number(odds, speaker.lang) })} ${hours}`
-  return `${speaker.say('n_in_10', { n: Math.min(10, Math.max(1, Math.round(chanceOfAny(mean) * 10))) })} ${hours}`
+  return `${speaker.say('n_in_10', { n: Math.min(9, Math.max(1, Math.round(chanceOfAny(mean) * 10))) })} ${hours}`
 }

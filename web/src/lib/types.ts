@@ -38,7 +38,10 @@ export interface Serving {
   issued_at: string | null
   is_baseline?: Record<string, boolean>
   tag?: string
+  /** The hour shown when none is asked for. */
   now: string
+  /** The hour it is, or where a source has ended its last. */
+  clock?: string
   past_first: string | null
   first_time: string | null
   last_time: string | null
@@ -283,6 +286,7 @@ export interface Verdict {
 }
 
 export interface TrackRecord {
+  score: string
   product: string
   measure: string
   kinds: Partial<Record<ScoreKind, KindRecord | null>>

@@ -1,19 +1,12 @@
 // What the map page shows: shapes, the hour's frame, the chosen place's answer and series. Old ones stay until new ones come.
 import * as api from './api'
 import { app } from './store.svelte'
-import { DAY_MS, HOUR_MS, grainMs, iso, ms, snap } from './time'
-import type { Answer, MapFrame, Places, Product, Series } from './types'
+import type { Span } from './span'
+import { DAY_MS, iso, ms } from './time'
+import type { Answer, MapFrame, Places, Series } from './types'
 
-const PAST_SHOWN_MS = DAY_MS
 const CHART_PAST_MS = 7 * DAY_MS
 const FRAMES_KEPT = 400
-
-export interface Span {
-  first: number
-  last: number
-  now: number
-  grain: number
-}
 
 /** A frame of the map; `from`: minutes from this zone, of a pair product. */
 export interface Wanted {
@@ -120,21 +113,3 @@ export class View {
 }
 
 const frameKey = ({ product, measure, at, version, from }: Wanted): string => `${product}|${measure}|${at}|${version}|${from ?? ''}`
-
-/** The hours the slider runs over: a day of the past, then all that is forecast. Null before the first forecast. */
-export function spanOf(product: Product | null): Span | null {
-  const serving = product?.serving
-  if (!product || !serving?.first_time || !serving.last_time) return null
-  const grain = grainMs(product.grain)
-  const first = ms(serving.first_time)
-  const past = serving.past_first ? Math.max(ms(serving.past_first), first - Math.max(PAST_SHOWN_MS, grain)) : first
-  const aligned = first - Math.floor((first - past) / grain) * grain
-  return { first: aligned, last: ms(serving.last_time), now: ms(serving.now), grain }
-}
-
-/** The hour shown: the asked one moved inside the span, else now, else (now lies outside) the first forecast hour. */
-export function shownAt(span: Span, asked: string | null, firstForecast: number): number {
-  if (asked) return snap(ms(asked), span.first, span.last, span.grain)
-  if (span.now >= span.first && span.now < span.last + span.grain) return snap(span.now, span.first, span.last, span.grain)
-  return snap(firstForecast + Math.min(12 * HOUR_MS, span.last - firstForecast), span.first, span.last, span.grain)
-}

@@ -10,7 +10,7 @@ import numpy as np
 
 from urbancast.api import pair_words, pairs
 from urbancast.api.asking import Asked, times
-from urbancast.api.grid import AT, instant_of, number
+from urbancast.api.grid import AT, breaks, instant_of, number
 from urbancast.api.lenses import zone
 from urbancast.api.pairs import Book
 from urbancast.api.payload import listed
@@ -192,6 +192,6 @@ def city_map(asked: Asked, start: int, col: int) -> dict[str, Any]:
         "observed": listed(observed, 3),
         "is_direct": [is_direct for _, is_direct in between],
         "state": np.where(np.isnan(values[:, 0]), "no_data", "forecast").tolist(),
-        "breaks": list(grid.breaks),
+        "breaks": list(breaks(grid.values[row[row >= 0], axis.first :, 0])),
         "times": times(asked),
     }

@@ -91,9 +91,9 @@ PRODUCT = Product(
     holidays=HOLIDAYS,
     is_open=is_open,
     closed={
-        "en": "Not regulated: parking is free, and nothing is promised.",
-        "es": "No regulado: el aparcamiento es gratuito y no se promete nada.",
-        "fr": "Non réglementé : le stationnement est gratuit et rien n’est promis.",
+        "en": "Not regulated; parking is free, and nothing is promised.",
+        "es": "No regulado; el aparcamiento es gratuito y no se promete nada.",
+        "fr": "Non réglementé ; le stationnement est gratuit et rien n’est promis.",
     },
     occupancy=Occupancy(
         total="paid",
