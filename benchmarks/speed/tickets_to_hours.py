@@ -17,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -77,21 +78,17 @@ class Cost:
 
 def apart(side: Callable[[Path, Path], pl.DataFrame], path: Path, regulated: Path) -> tuple[pl.DataFrame, Cost]:
     """Result and cost of one side, in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=_measured, args=(side, path, regulated, queue))
-    process.start()
-    found, cost = queue.get()
-    process.join()
-    return pl.DataFrame(found), cost
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        rows, cost = process.submit(_measured, side, path, regulated).result()
+    return pl.DataFrame(rows), cost
 
 
-def _measured(side: Callable[[Path, Path], pl.DataFrame], path: Path, regulated: Path, queue: Any) -> None:
+def _measured(side: Callable[[Path, Path], pl.DataFrame], path: Path, regulated: Path) -> tuple[dict[str, Any], Cost]:
     began, began_cpu = time.perf_counter(), time.process_time()
     found = side(path, regulated)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    queue.put((found.to_dict(as_series=False), Cost(seconds, cpu_s, peak)))
+    return found.to_dict(as_series=False), Cost(seconds, cpu_s, peak)
 
 
 def ours(path: Path, _regulated: Path) -> pl.DataFrame:
@@ -104,8 +101,11 @@ def ours(path: Path, _regulated: Path) -> pl.DataFrame:
     from urbancast.products.madrid_parking.product import PRODUCT
     from urbancast.products.madrid_parking.recipe import TICKETS
 
+    lines: list[int] = []
+
     def each() -> Iterator[pl.DataFrame]:
         for page in pages.of_file(path):
+            lines.append(page.lines)
             fetched = Fetched(url=path.as_uri(), query=page.query, payload=page.payload, media=media.CSV, window=None,
                               fetched_at=FETCHED, rows_claimed=None, rows_received=page.lines)  # fmt: skip
             yield layouts.parse(TICKETS, fetched)
@@ -118,11 +118,20 @@ def ours(path: Path, _regulated: Path) -> pl.DataFrame:
         provenance="sample",
     )
     seen = observe({"tickets": each()}, context)
-    told = seen.quarantine.height
-    print(f"           ours: used {seen.used['tickets']:,}, repeated {seen.repeated['tickets']:,}, refused {told:,}")
+    _conserve(seen, sum(lines))
     local = pl.col("time").dt.convert_time_zone(PRODUCT.tz).dt.strftime("%Y-%m-%d %H")
     rows = seen.observations.filter((pl.col("measure") != "paid") & (pl.col("value") > 0))
     return rows.select("place", colour="measure", hour=local, seconds=(pl.col("value") * 3600).round(0).cast(pl.Int64))
+
+
+def _conserve(seen: Any, lines: int) -> None:
+    """Print the fates of all lines; exit with 1 unless each has exactly one, and paid time is ticket time."""
+    used, repeated, refused = seen.used["tickets"], seen.repeated["tickets"], seen.quarantine.height
+    ticket_s, paid_s = (round(seen.notes[name] * 3600) for name in ("regulated_ticket_hours", "paid_hours"))
+    print(f"ours       {lines:,} lines = {used:,} used + {repeated:,} repeated + {refused:,} refused; "
+          f"regulated {ticket_s:,} s = paid {paid_s:,} s")  # fmt: skip
+    if used + repeated + refused != lines or ticket_s != paid_s:
+        raise SystemExit(1)
 
 
 def by_duckdb(path: Path, regulated: Path) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from polars.testing import assert_frame_equal
 
+from urbancast.core.errors import ContractError
 from urbancast.core.product import ObserveContext, Observed
 from urbancast.portals import layouts
 from urbancast.products.madrid_parking.observe import observe, published
@@ -143,6 +144,17 @@ def test_however_pages_are_cut_the_observations_are_the_same(canonical: Read, co
     many = observe({"tickets": (whole[i : i + 4] for i in range(0, whole.height, 4))}, context)
     assert_frame_equal(one.observations, many.observations)
     assert (one.used, one.repeated) == (many.used, many.repeated)
+
+
+def test_a_page_that_cannot_be_read_stops_the_count_with_its_own_error(
+    canonical: Read, context: ObserveContext
+) -> None:
+    def pages() -> Iterator[pl.DataFrame]:
+        yield canonical(ticket("2024-03-06 10:00:00", "2024-03-06 11:00:00"))
+        raise ContractError("tickets: no such layout")
+
+    with pytest.raises(ContractError, match="no such layout"):
+        observe({"tickets": pages()}, context)
 
 
 def test_a_file_sent_again_revises_only_what_it_changes(canonical: Read, context: ObserveContext) -> None:
