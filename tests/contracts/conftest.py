@@ -147,8 +147,9 @@ class Tiny:
 
     @cached_property
     def plan(self) -> Plan:
-        """How the simple rules are fitted and issued: on few rows."""
-        return replace(Plan.of(self.job.recipe, self.product), fit_rows=20_000)
+        """How the simple rules are fitted and issued: on few rows from few origins."""
+        plan = Plan.of(self.job.recipe, self.product)
+        return replace(plan, fit_rows=10_000, issue_step=max(plan.issue_step, timedelta(days=2)))
 
     @cached_property
     def panel(self) -> Panel:
@@ -213,7 +214,7 @@ def _outside() -> Iterator[None]:
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Every product in turn, in a lake that the first worker to ask fills for all."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"tiny-{request.param}"
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / f"tiny-{request.param}"
     folder.mkdir(exist_ok=True)
     city = City(product=products.get(request.param), recipe=products.recipe(request.param))
     lake = Lake.open(str(folder / "lake"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,6 +19,7 @@ from urbancast.core.time import UTC_US, local_midnight
 if TYPE_CHECKING:
     from conftest import City
 
+OWN = Path(products.__file__).parent
 FORMS = {"opendatasoft": ("parquet", "json", "csv"), "socrata": ("json", "csv"), "files": ("",), "open_meteo": ("",)}
 CUTS = [
     datetime(2025, 10, 14, 3, tzinfo=UTC),
@@ -117,7 +119,8 @@ def test_a_later_fetch_changes_nothing_that_was_known_before_it(
     first = city.observe(fetches[0])
     together = city.observe({name: pl.concat([fetch[name] for fetch in fetches]) for name in fetches[0]})
     assert_frame_equal(known_at(first, moments[0]), known_at(together, moments[0]))
-    assert together.observations.filter(pl.col("available_at").is_in(moments[1:])).height > 0
+    corrected = together.observations.filter(pl.col("available_at").is_in(moments[1:]))
+    assert corrected.height > 0 or OWN not in city.product.folder.parents  # elsewhere a source may never correct itself
 
 
 def test_windows_of_the_sample_hold_the_same_rows_however_they_are_cut(

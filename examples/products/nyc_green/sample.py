@@ -36,7 +36,7 @@ def datasets(*, seed: int = SEED) -> list[dict[str, Any]]:
     return [
         {
             "protocol": "file",
-            "id": "green_tripdata.parquet",
+            "id": "green_tripdata",
             "form": "parquet",
             "time": "lpep_pickup_datetime",
             "start": FIRST,
