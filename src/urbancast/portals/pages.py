@@ -14,7 +14,7 @@ import numpy as np
 from urbancast.core.errors import PortalError
 from urbancast.portals import encoding
 
-PAGE_BYTES = 31 << 20  # from 32 MiB on, allocators ask for fresh memory each time: a sixth more processor time
+PAGE_BYTES = 31 << 20  # from 32 MiB on, allocators ask the system for fresh memory each time: slower
 _CHUNK = 1 << 18  # stays in the processor's cache
 _FIELD_BYTES = 1 << 20  # no quoted field is longer; a quote open for more is a stray one
 _QUOTE, _LINE = b'"', b"\n"
