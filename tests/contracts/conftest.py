@@ -149,7 +149,7 @@ class Tiny:
     def plan(self) -> Plan:
         """How the simple rules are fitted and issued: on few rows from few origins."""
         plan = Plan.of(self.job.recipe, self.product)
-        return replace(plan, fit_rows=10_000, issue_step=max(plan.issue_step, timedelta(days=2)))
+        return replace(plan, fit_rows=5_000, issue_step=max(plan.issue_step, timedelta(days=2)))
 
     @cached_property
     def panel(self) -> Panel:
