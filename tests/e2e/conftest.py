@@ -35,7 +35,11 @@ UTC_US = pl.Datetime("us", "UTC")
 FLAGS = (
     "--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-WITH_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+# The map is drawn by WebGL in software; the page around it needs no GPU at all, nor a process of its own each time.
+WITH_WEBGL = (
+    "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing", "--in-process-gpu",
+    "--process-per-site",
+)  # fmt: skip
 READY_S = 20.0
 Open = Callable[..., Page]
 LOOKS: Any = {"locale": "en-GB", "reduced_motion": "reduce"}
