@@ -80,6 +80,7 @@ def test_the_askers_prior_moves_what_is_occupied_and_not_what_is_paid(parked: Te
     assert low["occupied"]["mean"] == pytest.approx(low["paid"]["mean"], abs=0.2)
     assert high["occupied"]["mean"] > low["occupied"]["mean"]
     assert high["chances"][0]["chance"] < low["chances"][0]["chance"]
+    assert all(0.01 <= one["chance"] <= 0.99 for told in (high, low) for one in told["chances"])
     by_url = parked.get(
         "/v1/products/bikes/forecast", params={"place": "a", "at": NOW.isoformat(), "prior": "bicycles:0.8"}
     )

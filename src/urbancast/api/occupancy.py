@@ -19,6 +19,7 @@ from urbancast.core.tables import QUANTILES
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 FEW, SOME = 0.20, 0.40  # free shares
 Z_80 = 1.2816  # half-width of an 80 % range in standard deviations, normal
+LEAST = 0.01  # no chance is told as nearer to 0 or 1 than this
 PRIOR_POINTS = ((-1.2247, 1 / 6), (0.0, 2 / 3), (1.2247, 1 / 6))  # standard deviations, weights: exact to degree 3
 
 
@@ -133,6 +134,8 @@ def _chances(promise: Occupancy, asked: Asked, prior: Mapping[str, float]) -> li
         spaces = sum(near.values())
         shares, weights = _shares(promise, asked, prior, near)
         chance = chance_of_one(shares, weights, round(spaces), promise.correlation)
+        if round(spaces):  # an estimate is never certain; that there is no space at all is
+            chance = min(max(chance, LEAST), 1 - LEAST)
         found.append({"radius_m": radius_m, "spaces": round(spaces), "chance": round(chance, 3)})
     return found
 

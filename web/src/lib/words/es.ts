@@ -120,7 +120,7 @@ export const es: Words = {
   strip_replaying: 'repitiendo el pasado',
   strip_ready: 'listo',
   strip_failed: 'ha fallado',
-  strip_fresh: 'previsión de hace {age}',
+  strip_fresh: 'hace {age}',
   strip_late: 'previsión con retraso: hace {age}',
   strip_ready_of: '{n} de {all} listos',
   strip_no_alerts: 'sin alertas',

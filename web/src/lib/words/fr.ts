@@ -120,7 +120,7 @@ export const fr: Words = {
   strip_replaying: 'passé rejoué',
   strip_ready: 'prêt',
   strip_failed: 'échec',
-  strip_fresh: 'prévision d’il y a {age}',
+  strip_fresh: 'il y a {age}',
   strip_late: 'prévision en retard : {age}',
   strip_ready_of: '{n} sur {all} prêts',
   strip_no_alerts: 'aucune alerte',
