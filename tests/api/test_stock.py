@@ -346,3 +346,11 @@ def test_days_before_the_first_forecast_are_on_the_axis_through_a_change_of_cloc
 def test_what_is_usual_of_a_day_is_the_mean_of_its_weekday_through_a_change_of_clocks(client: TestClient) -> None:
     usual = client.get(f"/v1/products/scooters/map?at={FIRST:%Y-%m-%dT%H:%MZ}").json()["usual"]
     assert sorted(usual) == [0.0, 10.0, 20.0]
+
+
+def test_what_is_forecast_for_the_first_day_alone_is_not_called_a_gap_of_the_place(client: TestClient) -> None:
+    later = FIRST + timedelta(days=1)
+    told = client.get(f"/v1/products/scooters/forecast?place=6&measure=need&at={later:%Y-%m-%dT%H:%MZ}").json()
+    assert told["state"] == "no_data"
+    assert "none was made of this for that time, here or elsewhere" in told["sentence"]["en"]
+    assert "no usable data" not in told["sentence"]["en"]

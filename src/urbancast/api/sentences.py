@@ -172,6 +172,11 @@ _NO_DATA: Text = {
     "es": "{when}, {place}: sin pronóstico; no hay datos utilizables de este lugar para ese momento.",
     "fr": "{when}, {place} : pas de prévision ; pas de données utilisables ici pour ce moment.",
 }
+_NO_TIME: Text = {
+    "en": "{when}, {place}: no forecast; none was made of this for that time, here or elsewhere.",
+    "es": "{when}, {place}: sin pronóstico; para ese momento no se hizo ninguno, ni aquí ni en otro lugar.",
+    "fr": "{when}, {place} : pas de prévision ; aucune n'a été faite pour ce moment, ici ou ailleurs.",
+}
 _CLOSED: Text = {
     "en": "{when}, {place}: closed; no longer counted here.",
     "es": "{when}, {place}: cerrado; aquí ya no se cuenta.",
@@ -367,8 +372,8 @@ def _share(share: Mapping[str, Any], grain: str, where: str, lang: Lang) -> str:
 
 
 def no_answer(state: str, place: str, at: datetime, now: datetime, grain: str) -> dict[Lang, str]:
-    """Sentence of a place without a forecast: ``no_data`` or ``closed``."""
-    template = _CLOSED if state == "closed" else _NO_DATA
+    """Sentence of a place without a forecast: ``no_data``, ``no_time`` (no place has one then) or ``closed``."""
+    template = {"closed": _CLOSED, "no_time": _NO_TIME}.get(state, _NO_DATA)
     return {lang: template[lang].format(when=when(at, now, grain, lang), place=place) for lang in LANGS}
 
 

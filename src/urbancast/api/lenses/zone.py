@@ -117,7 +117,8 @@ def _nothing(asked: Asked, row: int, col: int, state: str) -> dict[str, Any]:
     }
     reason, action = reasons[state]
     empty: dict[str, Any] = dict.fromkeys(("mean", "interval", "quantiles", "chance_of_any", "usual", "comparison"))
-    words = sentences.no_answer(state, name, at, now, grain)
+    is_mute = state == "no_data" and bool(np.isnan(asked.grid.values[:, col, 0]).all())
+    words = sentences.no_answer("no_time" if is_mute else state, name, at, now, grain)
     if opens is not None and asked.view.product.closed is not None:
         words = sentences.not_open(asked.view.product.closed, name, (at, opens.astimezone(zone)), now, grain)
         empty["opens_at"] = iso(opens)
