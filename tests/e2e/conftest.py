@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -294,7 +295,9 @@ def serve(lake: Lake, catalog: dict[str, Product], web: Path) -> Iterator[Town]:
     thread.start()
     url = f"http://127.0.0.1:{door.getsockname()[1]}"
     with httpx.Client(base_url=url, timeout=READY_S) as client:
-        client.get("/v1/products").raise_for_status()
+        deadline = monotonic() + READY_S
+        while client.get("/v1/status").raise_for_status().json()["looked_at"] is None:
+            assert monotonic() < deadline, "the lake was not read in time"
         yield Town(url=url, lake=lake, catalog=catalog, client=client)
     server.should_exit = True
     thread.join(READY_S)
