@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,8 @@ app = typer.Typer(
     help="Open forecasts of how a city moves: what was promised, how sure we were, and how we did.",
 )
 
+# One reader of tables, and its memory given back at once: set before polars loads, for a process that only answers.
+FRUGAL = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
 ProductArgument = Annotated[str, typer.Argument(metavar="PRODUCT", help="A product's id; see `urbancast products`.")]
 LakeOption = Annotated[str | None, typer.Option("--lake", help="Folder or URL of the lake [env URBANCAST_LAKE].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
@@ -110,6 +113,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
 ) -> None:
     """Serve the API and the map over a lake; runs no model."""
+    for name, value in FRUGAL.items():
+        os.environ.setdefault(name, value)
     from urbancast.api.server import serve as start
 
     start(lake, host=host, port=port)

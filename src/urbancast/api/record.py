@@ -60,19 +60,16 @@ def build(
     scores: pl.LazyFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str
 ) -> Record:
     """Record of one measure's score rows. ``ranks``: release to rank; per kind and day the highest counts."""
-    rank = pl.col("release").replace_strict(ranks, default=None, return_dtype=pl.Int64)
-    rows = scores.with_columns(rank=rank, hour=pl.col("how") % 24, kind=pl.col("kind").cast(pl.String))
-    rows = rows.filter(pl.col("rank").is_not_null())
-    keys = ("kind", "day", "rank")
-    cubes = pl.collect_all(
-        [
-            rows.group_by(*keys, "place", "hour").agg(pl.col("n", "hits_80").sum()),
-            rows.group_by(*keys, "hour", "reach_band").agg(pl.col(_SUMS).sum()),
-            rows.group_by(*keys, "place").agg(pl.col(_SUMS).sum()),
-        ],
-        engine="streaming",
+    rows = scores.with_columns(hour=pl.col("how") % 24, kind=pl.col("kind").cast(pl.String))
+    best = _best(rows, ranks)
+    # Of each kind only the releases that count on some day are read on, and one table after another: a season of
+    # scores in memory at once would be the largest thing a server ever holds.
+    rows = rows.filter(pl.col("release").is_in(best["release"].unique().to_list()))
+    keys = ("kind", "day", "release")
+    hits, times, sites = (
+        rows.group_by(*keys, *by).agg(pl.col(sums).sum()).collect(engine="streaming").join(best, on=keys, how="semi")
+        for by, sums in ((("place", "hour"), ("n", "hits_80")), (("hour", "reach_band"), _SUMS), (("place",), _SUMS))
     )
-    hits, times, sites = (cube.filter(pl.col("rank") == pl.col("rank").max().over("kind", "day")) for cube in cubes)
     by_place, by_city, kinds = {}, {}, {}
     for kind in SCORE_KINDS:
         is_kind = pl.col("kind") == kind
@@ -83,6 +80,14 @@ def build(
         by_city[kind] = _held(own.with_columns(place=pl.lit("")), [""])
         kinds[kind] = _kind(times.filter(is_kind), sites.filter(is_kind), score, baseline)
     return Record(score=score, baseline=baseline, by_place=by_place, by_city=by_city, kinds=kinds)
+
+
+def _best(rows: pl.LazyFrame, ranks: Mapping[str, int]) -> pl.DataFrame:
+    """Kind, day and the release of highest rank among those scored then."""
+    scored = rows.select("kind", "day", "release").unique().collect(engine="streaming")
+    rank = pl.col("release").replace_strict(ranks, default=None, return_dtype=pl.Int64)
+    known = scored.with_columns(rank=rank).drop_nulls("rank")
+    return known.filter(pl.col("rank") == pl.col("rank").max().over("kind", "day")).drop("rank")
 
 
 def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:

@@ -113,8 +113,8 @@ def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, no
     """Snapshot of a serving row; ``now`` bounds what observations are known."""
     origin: datetime = row["origin"]
     served: Mapping[str, str] = row["releases"]
-    forecasts = _forecasts(lake, product, origin)
     known = releases.read(lake, product.id)
+    forecasts = _forecasts(lake, product, origin, known)
     current = forecasts.filter(pl.col("origin") == origin, pl.col("release").is_in(list(served.values())))
     if current.is_empty():
         found = f"none of {', '.join(served.values()) or 'no release'}"
@@ -175,12 +175,16 @@ class _Parts:
     places: tuple[str, ...]
 
 
-def _forecasts(lake: Lake, product: Product, origin: datetime) -> pl.DataFrame:
-    """Rows of the served origin, and of each earlier origin of the past 14 days those up to the next one."""
+def _forecasts(lake: Lake, product: Product, origin: datetime, known: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the served origin, and of each earlier origin of the past 14 days those up to the next one.
+
+    Simple rules other than the baseline forecast in the shadow and are never shown: they stay in the lake.
+    """
+    shadow = known.filter(pl.col("number") < 0)["release"].to_list()
     since = origin - grid.PAST - product.horizon
     columns = ("place", "measure", "origin", "time", "release", "issued_at")
     rows = lake.scan("forecasts", product=product.id, since=since, until=origin + timedelta(microseconds=1))
-    rows = rows.filter(pl.col("time") >= origin - grid.PAST)
+    rows = rows.filter(pl.col("time") >= origin - grid.PAST, ~pl.col("release").is_in(shadow))
     origins = rows.select("measure", "origin").unique().collect(engine="streaming").sort("measure", "origin")
     following = origins.with_columns(next=pl.col("origin").shift(-1).over("measure")).lazy()
     needed = rows.select(*columns, pl.col(grid.LEVELS).cast(pl.Float32)).join(following, on=["measure", "origin"])
