@@ -320,6 +320,7 @@ export const en = {
   occ_reset: 'Back to the default',
   occ_chance: 'Chance of a free space',
   occ_unverified: 'model estimate, not verified',
+  occ_quieter: 'Quieter than {n} of 10 regulated hours here',
   occ_busier: 'Busier than {n} of 10 regulated hours here',
   occ_why_relative: 'The assumption outweighs the forecast here, so no chance is given.',
   occ_in_10: 'about {n} in 10',

@@ -315,6 +315,7 @@ export const es: Words = {
   occ_reset: 'Volver al valor por defecto',
   occ_chance: 'Probabilidad de plaza libre',
   occ_unverified: 'estimación del modelo, sin verificar',
+  occ_quieter: 'Más tranquilo que {n} de cada 10 horas reguladas aquí',
   occ_busier: 'Más concurrido que {n} de cada 10 horas reguladas aquí',
   occ_why_relative: 'Aquí el supuesto pesa más que el pronóstico; no se da probabilidad.',
   occ_in_10: 'unas {n} de cada 10',

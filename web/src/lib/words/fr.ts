@@ -315,6 +315,7 @@ export const fr: Words = {
   occ_reset: 'Revenir au défaut',
   occ_chance: 'Chance d’une place libre',
   occ_unverified: 'estimation du modèle, non vérifiée',
+  occ_quieter: 'Moins fréquenté que {n} heures réglementées sur 10 ici',
   occ_busier: 'Plus fréquenté que {n} heures réglementées sur 10 ici',
   occ_why_relative: 'Ici l’hypothèse pèse plus que la prévision : aucune chance n’est donnée.',
   occ_in_10: 'environ {n} sur 10',
