@@ -85,13 +85,13 @@ clean: ## remove what was built or fetched; the lake stays
 
 .venv/.installed: pyproject.toml uv.lock | $(UV_HERE)
 	$(call say,installing urbancast into .venv)
-	$(UV) sync --quiet --frozen --no-dev --inexact --extra forecast
+	$(UV) sync --quiet --frozen --no-dev --inexact --extra forecast --extra orchestrator
 	.venv/bin/python .ci/openmp.py
 	touch $@
 
 .venv/.with-dev: pyproject.toml uv.lock | $(UV_HERE)
 	$(call say,installing the development tools)
-	$(UV) sync --quiet --frozen --inexact --extra forecast
+	$(UV) sync --quiet --frozen --inexact --extra forecast --extra orchestrator --extra reports
 	.venv/bin/python .ci/openmp.py
 	touch $@ .venv/.installed
 

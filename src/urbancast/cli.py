@@ -255,7 +255,7 @@ def export(
     """Write a product's forecasts, scores or observations to one file."""
     from urbancast.flows import export as flow
 
-    with show.job(product, lake) as job:
+    with show.reading(product, lake) as job:
         show.facts({"rows": flow.run(job, table, to), "file": str(to)}, as_json=as_json)
 
 

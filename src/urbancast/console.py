@@ -63,11 +63,20 @@ def job(
 
 
 @contextmanager
-def watched(ids: list[str], where: Lake, origin: opening.Origin, *, now: datetime | None) -> Iterator[Job]:
+def reading(product: str, lake_url: str | None) -> Iterator[Job]:
+    """Open a job that writes nothing: beside whatever runs."""
+    with watched([product], lake(lake_url), opening.Origin(), now=None, is_writing=False) as opened:
+        yield opened
+
+
+@contextmanager
+def watched(
+    ids: list[str], where: Lake, origin: opening.Origin, *, now: datetime | None, is_writing: bool = True
+) -> Iterator[Job]:
     """First job of products in an open lake, with its progress told on standard error."""
     with (
         err.status("…") as status,
-        opening.jobs(ids, where, origin, now=now, teller=_Progress(status).tell) as opened,
+        opening.jobs(ids, where, origin, now=now, teller=_Progress(status).tell, is_writing=is_writing) as opened,
     ):
         yield opened[0]
 

@@ -192,7 +192,7 @@ def add_verdict(lake: Lake) -> None:
     row = {
         "product": "bikes", "measure": "bicycles", "challenger": "bicycles-gbm", "champion": "bicycles-base",
         "action": "promoted", "wins": True, "skill": 0.25, "low": 0.2, "high": 0.3, "reason": "better", "numbers": "{}",
-        "decided_at": ORIGIN - 3 * DAY, "run": "t",
+        "kind": "live", "decided_at": ORIGIN - 3 * DAY, "run": "t",
     }  # fmt: skip
     verdicts.add(lake, pl.DataFrame([row]))
 

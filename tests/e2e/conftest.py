@@ -136,7 +136,8 @@ def _release(lake: Lake, product: Product, measure: Measure, origin: datetime) -
         for number, candidate in enumerate(("climatology", "gbm"))
     ]  # fmt: skip
     releases.add(lake, pl.DataFrame(rows))
-    told = {"product": product.id, "measure": measure.id, "champion": f"{measure.id}-0", "numbers": "{}", "run": "e2e"}
+    told = {"product": product.id, "measure": measure.id, "champion": f"{measure.id}-0", "numbers": "{}",
+            "kind": "live", "run": "e2e"}  # fmt: skip
     verdicts.add(lake, pl.DataFrame([
         told | {"challenger": f"{measure.id}-1", "action": "promoted", "wins": True, "skill": 0.22, "low": 0.18,
                 "high": 0.25, "reason": "better on 16 folds, range held", "decided_at": origin - 9 * DAY},

@@ -104,6 +104,7 @@ def test_a_verdict_is_recorded_once(lake, at):
         "high": 0.02,
         "reason": "within noise",
         "numbers": "{}",
+        "kind": "live",
         "decided_at": at(1),
         "run": "r",
     }
@@ -156,7 +157,7 @@ def test_an_alert_is_open_until_resolved(lake, at):
 
 
 def test_a_request_is_pending_until_taken(lake, at):
-    asked = {"verb": "rollback", "arguments": {"to": "r0"}}
+    asked = {"verb": "rollback", "arguments": {"to": "r0"}, "by": "ana"}
     assert requests.ask(lake, P, "q1", **asked, at=at()) == 1
     assert requests.ask(lake, P, "q1", **asked, at=at(1)) == 0
     requests.ask(lake, P, "q2", **asked, at=at(0.5))

@@ -56,10 +56,10 @@ def test_an_unknown_table_is_refused_by_name(lake):
         lake.scan("weather")
 
 
-@pytest.mark.parametrize(("version", "action"), [(2, "upgrade urbancast"), (0, "use a new lake")])
+@pytest.mark.parametrize(("version", "action"), [(3, "upgrade urbancast"), (0, "use a new lake")])
 def test_a_lake_of_another_version_is_refused(lake, version, action):
     lake.files.put("_lake.json", json.dumps({"version": version}).encode())
-    with pytest.raises(ContractError, match=rf"expected 1, found {version}.*{action}"):
+    with pytest.raises(ContractError, match=rf"expected 2, found {version}.*{action}"):
         Lake.open(lake.url)
 
 

@@ -19,6 +19,14 @@ class NotReadyError(UrbancastError):
     """Nothing to answer with yet; a later try may succeed."""
 
 
+class BusyError(NotReadyError):
+    """Another run holds the product; a later try will find it free."""
+
+
+class FencedError(NotReadyError):
+    """This run lost its lease to another while it stood still; nothing more of it is written."""
+
+
 class QueryError(UrbancastError):
     """The asker's fault; becomes a problem+json with a 4xx status."""
 

@@ -206,7 +206,8 @@ class Source:
     ``query``: what the portal needs (dataset id, select, where, order…).
     ``role``: ``places`` are boundaries (in sample mode schematic shapes stand in), ``facts`` tables about places
     (capacities, streets), ``network`` roads. ``is_streamed``: too large for memory; ``observe`` gets an iterator of
-    its canonical pages instead of one frame.
+    its canonical pages instead of one frame. ``rhythm``: how often the portal adds to it: when it is asked, and
+    the unit in which missed updates are counted.
     """
 
     name: str
@@ -222,6 +223,7 @@ class Source:
     query: Mapping[str, Any] = field(default_factory=dict)
     chunk: timedelta = timedelta(days=31)
     look_back: timedelta = timedelta(days=7)
+    rhythm: timedelta = timedelta(days=1)
     is_required: bool = True
     is_streamed: bool = False
 
@@ -286,6 +288,26 @@ class Folds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """When a product trains anew, and how long a new champion is on probation.
+
+    ``least_history``: observations needed before a first training (to train on, and to judge by).
+    ``every``: cadence. ``floor``: least skill over the baseline within ``window``; below it, a training is due.
+    ``drift_share`` of the inputs must have drifted on ``drift_days`` days in a row. ``rest``: no training for skill or
+    drift sooner than this after the last. ``probation``: how long the champion before forecasts in the shadow.
+    """
+
+    least_history: timedelta = timedelta(days=90)
+    every: timedelta = timedelta(days=28)
+    floor: float = 0.0
+    window: timedelta = timedelta(days=30)
+    drift_share: float = 0.3
+    drift_days: int = 3
+    rest: timedelta = timedelta(days=7)
+    probation: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Derived:
     """A measure that the marginals of its parts cannot give: one number of several intervals and measures.
 
@@ -346,6 +368,7 @@ class Recipe:
     attributes: Attributes | None = None
     events: Events | None = None
     derived: tuple[Derived, ...] = ()
+    retraining: Retraining = Retraining()
 
 
 @dataclass(frozen=True, kw_only=True)

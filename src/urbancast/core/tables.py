@@ -150,6 +150,7 @@ class Verdicts(dy.Schema):
     high = dy.Float64(nullable=True)
     reason = dy.String()
     numbers = dy.String()
+    kind = dy.Enum(["live", "replay"], primary_key=True)  # of a replay: decided as it would have been
     decided_at = _time(primary_key=True)
     run = dy.String()
 
@@ -229,11 +230,142 @@ class Requests(dy.Schema):
     request = dy.String(primary_key=True)
     verb = dy.String()
     arguments = dy.String()
+    by = dy.String()  # name of the key that asked
     state = dy.Enum(["asked", "taken", "done", "refused"], primary_key=True)
+    message = dy.String()  # why refused, what came of it
     at = _time(primary_key=True)
 
 
-SCHEMA_VERSION = 1
+class Leases(dy.Schema):
+    """Who may write a product's rows: the greatest token, while it is held and not past `until`."""
+
+    product = dy.String(primary_key=True)
+    token = dy.Int64(primary_key=True)
+    holder = dy.String()  # JSON: host, pid, started
+    state = dy.Enum(["held", "released"], primary_key=True)
+    at = _time(primary_key=True)
+    until = _time()
+
+
+class Ledger(dy.Schema):
+    """Append-only: each entry hashes the rows it speaks of and the entry before it."""
+
+    product = dy.String(primary_key=True)
+    number = dy.Int64(primary_key=True)
+    kind = dy.Enum(["issued", "scored", "rescored"])
+    subject = dy.String()  # JSON: measure, origin, release; or measure, day, release, kind
+    rows = dy.Int64()
+    content = dy.String()  # sha256 of the rows
+    previous = dy.String()
+    entry = dy.String()  # sha256 of all of the above
+    at = _time()
+    run = dy.String()
+
+
+class Calibration(dy.Schema):
+    """Additive sums by a class of the forecast: lead, decile of its size, or bin of the PIT."""
+
+    product = dy.String(primary_key=True)
+    measure = dy.String(primary_key=True)
+    release = dy.String(primary_key=True)
+    kind = dy.Enum(SCORE_KINDS, primary_key=True)
+    day = dy.Date(primary_key=True)
+    dimension = dy.Enum(["lead", "decile", "pit"], primary_key=True)
+    bin = dy.Int16(primary_key=True)
+    n = dy.Int64()
+    value = dy.Float64()
+    mean = dy.Float64()
+    absolute_error = dy.Float64()
+    deviance = dy.Float64()
+    pinball = dy.Float64()
+    crps = dy.Float64()
+    width_80 = dy.Float64()
+    hits_80 = dy.Float64()
+    baseline_absolute_error = dy.Float64()
+    baseline_deviance = dy.Float64()
+    baseline_pinball = dy.Float64()
+    baseline_crps = dy.Float64()
+    run = dy.String()
+
+
+class Misses(dy.Schema):
+    """The worst misses of a day, with what was known when they were forecast."""
+
+    product = dy.String(primary_key=True)
+    measure = dy.String(primary_key=True)
+    release = dy.String(primary_key=True)
+    kind = dy.Enum(SCORE_KINDS, primary_key=True)
+    day = dy.Date(primary_key=True)
+    place = dy.String(primary_key=True)
+    origin = _time(primary_key=True)
+    time = _time(primary_key=True)
+    draw = dy.Int64(primary_key=True)
+    value = dy.Float64()
+    mean = dy.Float64()
+    q10 = dy.Float64()
+    q50 = dy.Float64()
+    q90 = dy.Float64()
+    crps = dy.Float64()
+    baseline_mean = dy.Float64(nullable=True)
+    known = dy.String()  # JSON: newest value, same hour a week before, reach, weather, holiday
+    run = dy.String()
+
+
+class Drift(dy.Schema):
+    """One signal of one day against its seasonal reference; `is_drifted` where score > threshold."""
+
+    product = dy.String(primary_key=True)
+    measure = dy.String(primary_key=True)
+    kind = dy.Enum(["input", "target", "forecast", "residual", "missing"], primary_key=True)
+    signal = dy.String(primary_key=True)
+    place = dy.String(primary_key=True)  # "" = all places together
+    day = dy.Date(primary_key=True)
+    score = dy.Float64()
+    threshold = dy.Float64()
+    is_drifted = dy.Bool()
+    n = dy.Int64()
+    facts = dy.String()  # JSON: windows compared, what moved
+    run = dy.String()
+
+
+class Deliveries(dy.Schema):
+    """What was told to whom: one row for each try to deliver an opened or resolved alert."""
+
+    product = dy.String(primary_key=True)
+    alert = dy.String(primary_key=True)
+    state = dy.Enum(["open", "resolved"], primary_key=True)
+    since = _time(primary_key=True)
+    channel = dy.Enum(["log", "webhook", "email"], primary_key=True)
+    outcome = dy.Enum(["sent", "failed"])
+    message = dy.String()
+    at = _time(primary_key=True)
+
+
+class Keys(dy.Schema):
+    """API keys; `product` is "all". The secret itself is nowhere: `hash` is argon2's."""
+
+    product = dy.String(primary_key=True)
+    key = dy.String(primary_key=True)  # the public part
+    name = dy.String()
+    role = dy.Enum(["reader", "operator"])
+    hash = dy.String()
+    state = dy.Enum(["active", "revoked"], primary_key=True)
+    at = _time(primary_key=True)
+
+
+class Audit(dy.Schema):
+    """Who did what behind the login; `product` is "all" where none is meant."""
+
+    product = dy.String(primary_key=True)
+    at = _time(primary_key=True)
+    actor = dy.String(primary_key=True)
+    action = dy.String(primary_key=True)
+    subject = dy.String(primary_key=True)
+    outcome = dy.Enum(["allowed", "refused"])
+    facts = dy.String()
+
+
+SCHEMA_VERSION = 2
 TABLES: dict[str, type[dy.Schema]] = {
     "raw": Raw,
     "quarantine": Quarantine,
@@ -248,6 +380,14 @@ TABLES: dict[str, type[dy.Schema]] = {
     "runs": Runs,
     "alerts": Alerts,
     "requests": Requests,
+    "leases": Leases,
+    "ledger": Ledger,
+    "calibration": Calibration,
+    "misses": Misses,
+    "drift": Drift,
+    "deliveries": Deliveries,
+    "keys": Keys,
+    "audit": Audit,
 }
 # Tables partitioned by month of the named time column; the others by product alone.
 MONTH_OF: dict[str, str] = {

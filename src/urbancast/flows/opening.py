@@ -11,7 +11,7 @@ from urbancast import products
 from urbancast.core.errors import ContractError, QueryError
 from urbancast.core.product import Provenance, Recipe
 from urbancast.flows.job import Clock, Job, Teller, tell_nobody
-from urbancast.lake import provenance as fixed
+from urbancast.lake import leases, provenance as fixed
 from urbancast.lake.store import Lake
 
 
@@ -36,15 +36,26 @@ class Origin:
 
 @contextmanager
 def jobs(
-    ids: Sequence[str], lake: Lake, origin: Origin, *, now: datetime | None = None, teller: Teller = tell_nobody
+    ids: Sequence[str],
+    lake: Lake,
+    origin: Origin,
+    *,
+    now: datetime | None = None,
+    teller: Teller = tell_nobody,
+    is_writing: bool = True,
 ) -> Iterator[list[Job]]:
-    """Jobs for products; each sample one has an emulator whose clock its pulls set."""
+    """Jobs for products, each with its product's lease; a sample one has an emulator whose clock its pulls set.
+
+    BusyError where another run holds a product; ``is_writing`` False: only read, beside whatever runs.
+    """
     moment = now or datetime.now(UTC).replace(microsecond=0)
     opened: list[Job] = []
     with ExitStack() as stack:
         for product in ids:
             promise, recipe = products.get(product), products.recipe(product)
             _require_known(recipe, origin.links)
+            if is_writing:
+                stack.enter_context(leases.hold(lake, product))
             where = origin.provenance(lake, product)
             clock = Clock(now=moment) if where == "sample" else None
             url = stack.enter_context(_emulator(product, clock)) if clock else None

@@ -15,8 +15,8 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from urbancast.core.errors import ContractError, NotReadyError
-from urbancast.core.tables import MONTH_OF, SCHEMA_VERSION
+from urbancast.core.errors import ContractError, FencedError, NotReadyError
+from urbancast.core.tables import MONTH_OF, SCHEMA_VERSION, TABLES
 from urbancast.lake import contract
 from urbancast.lake.files import Files, open_files
 from urbancast.lake.snapshot import Snapshot, partitions
@@ -26,6 +26,8 @@ TABLES_FOLDER = "tables"  # apart from the bytes, which a vacuum must never meet
 ATTEMPTS = 50  # a writer that loses this often has met a loop, not a race
 MIGRATIONS: dict[int, Callable[[Lake], None]] = {}  # from version n to n + 1
 PARQUET = WriterProperties(compression="ZSTD", max_row_group_size=131_072)  # one origin is a few groups
+# Written by whoever asks or watches, not by the one run that holds a product.
+SHARED = frozenset({"leases", "requests", "audit", "keys", "deliveries"})
 _ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -36,6 +38,7 @@ class Lake:
         """Hold the URL; nothing is read or written."""
         self.url, self.files = url, files
         remote = "://" in url
+        self.tokens: dict[str, int] = {}  # product → token of the lease under which this process writes
         self.options = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)} if remote else {}
         self._tables: dict[str, DeltaTable] = {}
         self._lock = threading.Lock()
@@ -110,6 +113,19 @@ class Lake:
             before = self._fresh(table)
             if self._commit(before, checked, "*", mode="overwrite", predicate=predicate):
                 return checked.height
+        raise _contended(table)
+
+    def fence(self, product: str, token: int) -> None:
+        """Refuse, in every table, commits to the product's rows under a smaller token: one commit without rows each."""
+        for table in TABLES:
+            if table not in SHARED:
+                self._raise_fence(table, product, token)
+
+    def _raise_fence(self, table: str, product: str, token: int) -> None:
+        for _ in range(ATTEMPTS):
+            before = self._fresh(table)
+            if self._commit(before, contract.empty(table), product, mode="append", raised=token):
+                return
         raise _contended(table)
 
     def scan(
@@ -189,10 +205,20 @@ class Lake:
                 raise
 
     def _commit(
-        self, before: Snapshot, rows: pl.DataFrame, product: str, *, mode: Any, predicate: str | None = None
+        self,
+        before: Snapshot,
+        rows: pl.DataFrame,
+        product: str,
+        *,
+        mode: Any,
+        predicate: str | None = None,
+        raised: int | None = None,
     ) -> bool:
         """Whether the commit went in; False when another writer's commit on the same rows came first."""
-        mark = [Transaction(f"{before.table}/{name}", before.version + 1) for name in {product, *_products(rows)}]
+        names = {product, *_products(rows)}
+        self._require_unfenced(before, names)
+        mark = [Transaction(f"{before.table}/{name}", before.version + 1) for name in names]
+        mark += [Transaction(_fence_of(product), raised)] if raised is not None else []
         try:
             write_deltalake(
                 before.delta if before.delta is not None else self._uri(before.table),
@@ -205,6 +231,18 @@ class Lake:
         except CommitFailedError:
             return False
         return True
+
+    def _require_unfenced(self, before: Snapshot, products: Iterable[str]) -> None:
+        """FencedError where a later lease has raised a fence; a fence raised meanwhile makes the commit collide."""
+        if before.table in SHARED or before.delta is None:
+            return
+        for product in products:
+            own, raised = self.tokens.get(product), before.delta.transaction_version(_fence_of(product))
+            if own is not None and raised is not None and raised > own:
+                raise FencedError(
+                    f"lease of {product}: expected token {own} to be the newest, found {raised} in {before.table}; "
+                    "another run took over while this one stood still: nothing was written, run again"
+                )
 
     def _uri(self, table: str) -> str:
         return f"{self.url}/{TABLES_FOLDER}/{table}"
@@ -238,6 +276,10 @@ def _stored(table: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _by_product(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(product, rows.filter(pl.col("product") == product)) for product in _products(rows)]
+
+
+def _fence_of(product: str) -> str:
+    return f"lease/{product}"
 
 
 def _given(rows: pl.DataFrame, _: Snapshot) -> pl.DataFrame:

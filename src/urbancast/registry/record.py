@@ -33,7 +33,10 @@ class Decision:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def verdict(lake: Lake, decision: Decision, *, run: str, now: datetime) -> None:
+Kind = Literal["live", "replay"]
+
+
+def verdict(lake: Lake, decision: Decision, *, run: str, now: datetime, kind: Kind = "live") -> None:
     """Write one decision; the same decision at the same moment is written once."""
     verdicts.add(
         lake,
@@ -51,6 +54,7 @@ def verdict(lake: Lake, decision: Decision, *, run: str, now: datetime) -> None:
                     "high": decision.high,
                     "reason": decision.reason,
                     "numbers": json.dumps(decision.numbers, sort_keys=True, default=str),
+                    "kind": kind,
                     "decided_at": now,
                     "run": run,
                 }
