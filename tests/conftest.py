@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import postgres, postgres_server  # noqa: F401 - fixtures of every test
+
 if TYPE_CHECKING:
     from urbancast.lake.store import Lake
 

@@ -90,7 +90,9 @@ def up(
     """Run everything on this machine: the sample city (or --live), its forecasts and the map."""
     from urbancast.flows import up as flow
 
-    flow.run(flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or []))
+    setup = flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or [])
+    companions: list[flow.Companion] = []
+    flow.run(setup, companions)
 
 
 @app.command(hidden=True)

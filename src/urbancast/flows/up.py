@@ -22,7 +22,8 @@ from rich.markup import escape
 from urbancast import products
 from urbancast.core.errors import ContractError, NotReadyError, UrbancastError
 from urbancast.core.time import as_grain, floor, iso
-from urbancast.flows import cycle, opening
+from urbancast.flows import companions as beside, cycle, opening
+from urbancast.flows.companions import Companion
 from urbancast.flows.crew import Crew
 from urbancast.flows.job import Job, Steps, Teller
 from urbancast.lake import runs, scores, serving, verdicts
@@ -60,14 +61,17 @@ class StoppedError(BaseException):
     """The operator stopped the run; raised before a step begins, so that none is left half told."""
 
 
-def run(setup: Setup) -> None:
-    """Serve, begin every product, improve them, fill the record, then live day by day until stopped."""
+def run(setup: Setup, companions: Sequence[Companion] = ()) -> None:
+    """Serve, begin every product, improve them, fill the record, then live day by day until stopped.
+
+    ``companions`` run beside for as long, and the API is told where they stand.
+    """
     stopped = stop_event()
     _require_free(setup)
     lake = Lake.open(setup.lake)
     options = ["--lake", setup.lake, *(["--live"] if setup.origin.is_live else [])]
     crew = Crew(options=options, stopped=stopped)
-    with _server(setup) as server:
+    with beside.started(companions, tell=_warn), _server(setup, beside.behind(companions)) as server:
         _print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {escape(setup.lake)}[/]")
         # The product with the shortest history answers first.
         ordered = sorted(setup.only, key=lambda product: (products.recipe(product).history, product))
@@ -170,11 +174,12 @@ def _require_alive(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _server(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
+def _server(setup: Setup, behind: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The API in a process of its own: it loads no model and survives whatever the flows do."""
     command = [sys.executable, "-m", "urbancast", "serve", "--lake", setup.lake]
     command += ["--host", setup.host, "--port", str(setup.port)]
-    server = subprocess.Popen(command, env={**os.environ, "URBANCAST_WITH_PARENT": "true"})  # noqa: S603 - our own command
+    environment = {**os.environ, **behind, "URBANCAST_WITH_PARENT": "true"}
+    server = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
     try:
         yield server
     finally:
@@ -209,6 +214,10 @@ def _teller(stopped: threading.Event) -> Teller:
         _print(f"{mark} {iso(datetime.now(UTC))}  {product:<16} {escape(f'{step:<32}')} [dim]{escape(seconds)}[/]")
 
     return tell
+
+
+def _warn(line: str) -> None:
+    _print(f"[yellow]![/] {escape(line)}")
 
 
 def _print(line: str) -> None:
