@@ -89,9 +89,10 @@ def up(
 ) -> None:
     """Run everything on this machine: the sample city (or --live), its forecasts and the map."""
     from urbancast.flows import up as flow
+    from urbancast.flows.companions import Companion
 
     setup = flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or [])
-    companions: list[flow.Companion] = []
+    companions: list[Companion] = []
     flow.run(setup, companions)
 
 
