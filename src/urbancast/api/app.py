@@ -65,6 +65,7 @@ def create_app(
         clock=clock,
         swapped=lambda product: metrics.swaps.labels(product).inc(),
         failed=metrics.lake_failures.inc,
+        looked=lambda lake, world: metrics.loop.read(lake, world.records, clock()),
     )
     every = deployed.poll_seconds if poll_seconds is None else poll_seconds
     ring = Middleware(

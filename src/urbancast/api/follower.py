@@ -38,10 +38,11 @@ class Follower:
         clock: Callable[[], datetime],
         swapped: Callable[[str], None],
         failed: Callable[[], None],
+        looked: Callable[[Lake, World], None] = lambda _lake, _world: None,
     ) -> None:
         """Remember where to look; ``swapped`` is told each product whose snapshot changed, ``failed`` each bad look."""
         self.lake_url, self.products, self.clock = lake_url, products, clock
-        self.swapped, self.failed = swapped, failed
+        self.swapped, self.failed, self.looked = swapped, failed, looked
         self.world = World(views={name: View(product=product) for name, product in products.items()})
         self._lake: Lake | None = None
         self._versions: dict[str, int] = {}
@@ -81,6 +82,7 @@ class Follower:
                     self.swapped(name)
         else:
             self.world = replace(self.world, looked_at=now)
+        self.looked(self._lake, self.world)
 
     def _next(self, lake: Lake, versions: Mapping[str, int], now: datetime) -> World:
         """World of this look; a product that cannot be read keeps its old view and does not hold up the others."""

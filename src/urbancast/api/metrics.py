@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from urbancast.api.asked import Asked
+from urbancast.api.loop import Loop
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -17,6 +29,19 @@ class Metrics:
     def __init__(self) -> None:
         """Register the meters in their own registry."""
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.asked, self.loop = Asked(), Loop()
+        self.registry.register(self.asked)
+        self.registry.register(self.loop)
+        self.in_flight = Gauge("urbancast_requests_in_flight", "Requests being answered", registry=self.registry)
+        self.values = Counter(
+            "urbancast_forecasts_given",
+            "Forecasts in answers: places times hours",
+            ["route"],
+            registry=self.registry,
+        )
         self.requests = Counter(
             "urbancast_requests",
             "Requests by route template, method and status",
@@ -54,8 +79,10 @@ class Metrics:
             registry=self.registry,
         )
 
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+    def observe(self, route: str, method: str, status: int, seconds: float, *, values: int = 0) -> None:
+        """Count one answered request, and how many forecasts its answer holds."""
+        if values:
+            self.values.labels(route).inc(values)
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 

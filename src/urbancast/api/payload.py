@@ -44,6 +44,7 @@ class Payload:
     body: bytes
     etag: str
     media: str = JSON
+    values: int = 0  # forecasts in it
 
     @cached_property
     def zipped(self) -> bytes:
@@ -60,6 +61,7 @@ class Payload:
 def send(request: Request, payload: Payload, *, is_private: bool = False) -> Response:
     """Response of a payload: 304 where the asker has it, gzip where it is wanted and worth it."""
     headers = payload.plain_headers
+    request.scope["urbancast.values"] = payload.values
     if is_private:
         headers = {**headers, "Cache-Control": "private, no-store"}
     asked = request.headers

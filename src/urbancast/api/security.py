@@ -76,9 +76,11 @@ class Ring:
                 message = {"type": "http.response.body", "more_body": message.get("more_body", False)}
             await send(message)
 
+        self.metrics.in_flight.inc()
         try:
             await self._answer(scope, receive, sent)
         finally:
+            self.metrics.in_flight.dec()
             self._record({**scope, "method": method}, status, perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +124,9 @@ class Ring:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "unmatched"
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
-        self.metrics.observe(route, method, status, seconds)
+        self.metrics.observe(route, method, status, seconds, values=scope.get("urbancast.values", 0))
+        if "urbancast.asked" in scope:
+            self.metrics.asked.count(*scope["urbancast.asked"])
         log.debug("request", route=route, method=method, status=status, ms=round(seconds * 1000, 2))
 
 

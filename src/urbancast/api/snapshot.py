@@ -108,6 +108,11 @@ class World:
     looked_at: datetime | None = None
     trouble: str | None = None
 
+    @property
+    def records(self) -> dict[str, Mapping[str, Record]]:
+        """Records by product and measure."""
+        return {name: view.records for name, view in self.views.items()}
+
 
 def build(lake: Lake, product: Product, row: Mapping[str, Any], atlas: Atlas, now: datetime) -> Snapshot:
     """Snapshot of a serving row; ``now`` bounds what observations are known."""

@@ -10,7 +10,7 @@ from urbancast.api import locate
 from urbancast.api.asking import column
 from urbancast.api.lenses import zone
 from urbancast.api.payload import Payload, digest, encode, send
-from urbancast.api.routes.forecast import ANSWER, answer_payload
+from urbancast.api.routes.forecast import ANSWER, answer_payload, count
 from urbancast.api.schemas import AnswerQuery, SearchQuery, responses
 from urbancast.api.state import Here, instant
 from urbancast.core.errors import NotReadyError
@@ -25,10 +25,11 @@ async def answer(request: Request, product: str, query: AnswerQuery, here: Here)
     asked = here.ask(product, query.measure)
     found = locate.find(asked, query)
     col = column(asked, instant(query.at))
+    count(request, asked, found.row, col)
     if found.distance_m is None and found.point is None and not query.prior:
         return send(request, answer_payload(asked, found.row, col), is_private=True)
     body = encode(zone.answer(asked, found, col, prior=query.prior or {}))
-    return send(request, Payload(body, digest(body)), is_private=True)
+    return send(request, Payload(body, digest(body), values=1), is_private=True)
 
 
 @router.post(

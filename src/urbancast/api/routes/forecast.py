@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -74,14 +76,25 @@ async def forecast(request: Request) -> Response:
     start, end = given["from"], given["to"]
     if start is None and end is None and given["prior"]:
         col = column(asked, instant(given["at"]))
+        count(request, asked, row, col)
         body = encode(zone.answer(asked, Found(row=row), col, prior=_prior(given["prior"])))
-        return send(request, Payload(body, digest(body)))
+        return send(request, Payload(body, digest(body), values=1))
     if start is None and end is None:
-        return send(request, answer_payload(asked, row, column(asked, instant(given["at"]))))
+        col = column(asked, instant(given["at"]))
+        count(request, asked, row, col)
+        return send(request, answer_payload(asked, row, col))
     if given["at"] is not None:
         raise QueryError("malformed-query", expected="`at`, or `from` and `to`", found="both", action="drop one")
-    body = encode(zone.series(asked, row, instant(start), instant(end)))
-    return send(request, Payload(body, digest(body)))
+    found = zone.series(asked, row, instant(start), instant(end))
+    body = encode(found)
+    return send(request, Payload(body, digest(body), values=len(found["series"])))
+
+
+def count(request: Request, asked: Asked, row: int, col: int) -> None:
+    """Note which zone and local hour was asked for; the outer ring counts it, and nothing finer."""
+    place = asked.listing.ids[row].partition(">")[0]
+    hour = asked.snapshot.axis.time(col).astimezone(ZoneInfo(asked.view.product.tz)).hour
+    request.scope["urbancast.asked"] = (asked.view.product.id, place, hour)
 
 
 def _prior(text: str) -> dict[str, float]:
@@ -105,7 +118,7 @@ def answer_payload(asked: Asked, row: int, col: int) -> Payload:
     if known is not None:
         return known
     body = encode(zone.answer(asked, Found(row=row), col))
-    return cache.keep(key, Payload(body, digest(body)))
+    return cache.keep(key, Payload(body, digest(body), values=1))
 
 
 @router.get(
@@ -124,6 +137,7 @@ async def city_map(request: Request) -> Response:
     key = ("map", asked.grid.measure.id, col, start, floor(asked.now, asked.snapshot.axis.step))
     known = asked.snapshot.cache.get(key)
     if known is None:
-        body = encode(pair.city_map(asked, start, col) if is_paired else zone.city_map(asked, col))
-        known = asked.snapshot.cache.keep(key, Payload(body, digest(body)))
+        found = pair.city_map(asked, start, col) if is_paired else zone.city_map(asked, col)
+        body = encode(found)
+        known = asked.snapshot.cache.keep(key, Payload(body, digest(body), values=len(found["places"])))
     return send(request, known)
