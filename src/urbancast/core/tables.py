@@ -248,30 +248,35 @@ class Leases(dy.Schema):
 
 
 class Ledger(dy.Schema):
-    """Append-only: each entry hashes the rows it speaks of and the entry before it."""
+    """Append-only: each entry hashes the rows it speaks of and the entry before it; see `lake.ledger`."""
 
     product = dy.String(primary_key=True)
     number = dy.Int64(primary_key=True)
     kind = dy.Enum(["issued", "scored", "rescored"])
-    subject = dy.String()  # JSON: measure, origin, release; or measure, day, release, kind
+    subject = dy.String()  # JSON: measure, origin, release; or measure, day and the rows it was scored from
     rows = dy.Int64()
     content = dy.String()  # sha256 of the rows
+    at = _time()
     previous = dy.String()
     entry = dy.String()  # sha256 of all of the above
-    at = _time()
     run = dy.String()
 
 
 class Calibration(dy.Schema):
-    """Additive sums by a class of the forecast: lead, decile of its size, or bin of the PIT."""
+    """Additive sums by a class of the forecast: lead, decile of its size, bin of the PIT; or against a simple rule.
+
+    `baseline_*`: the served baseline's on the same rows; with `against`, those of the simple rule of that name, on
+    the rows that both issued at the same moment.
+    """
 
     product = dy.String(primary_key=True)
     measure = dy.String(primary_key=True)
     release = dy.String(primary_key=True)
     kind = dy.Enum(SCORE_KINDS, primary_key=True)
     day = dy.Date(primary_key=True)
-    dimension = dy.Enum(["lead", "decile", "pit"], primary_key=True)
-    bin = dy.Int16(primary_key=True)
+    dimension = dy.Enum(["lead", "decile", "pit", "rule"], primary_key=True)
+    bin = dy.Int16(primary_key=True)  # hours of lead (whole days beyond 72), 1 … 10, 0 … 19, or 0
+    against = dy.String(primary_key=True)  # "" but for `rule`
     n = dy.Int64()
     value = dy.Float64()
     mean = dy.Float64()
@@ -395,4 +400,6 @@ MONTH_OF: dict[str, str] = {
     "covariates": "time",
     "forecasts": "origin",
     "scores": "day",
+    "calibration": "day",
+    "misses": "day",
 }
