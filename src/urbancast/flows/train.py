@@ -20,7 +20,7 @@ from urbancast.flows.backtest import candidates
 from urbancast.flows.evidence import trained
 from urbancast.flows.job import Job, step
 from urbancast.models import Fitted
-from urbancast.registry import release as registry, tracking
+from urbancast.registry import code, release as registry, tracking
 from urbancast.registry.release import Release
 
 FLOW = "train"
@@ -143,6 +143,8 @@ def _inputs(job: Job, known: Panel, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "primary": plan.primary,
         "provenance": job.provenance,
+        "code": code.facts(job.product.folder),
+        "libraries": code.libraries(),
     }
 
 
