@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import urbancast
@@ -25,7 +26,7 @@ def test_the_hash_of_a_folder_follows_names_and_contents_and_nothing_else(tmp_pa
 
 def test_a_release_names_package_product_and_libraries() -> None:
     facts, libraries = code.facts(PACKAGE / "products" / "paris_bikes"), code.libraries()
-    assert facts["version"] == urbancast.__version__
+    assert facts["version"] == version("urbancast")
     assert facts["source"] == code.tree(PACKAGE)
     assert facts["product"] != code.facts(PACKAGE / "products" / "nyc_crashes")["product"]
     assert {"python", "polars", "lightgbm", "deltalake"} <= set(libraries)
