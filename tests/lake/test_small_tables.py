@@ -156,7 +156,7 @@ def test_an_alert_is_open_until_resolved(lake, at):
     assert alerts.read(lake)["since"].to_list() == [at(), at(2), at(4)]
 
 
-def test_a_request_is_pending_until_taken(lake, at):
+def test_a_request_is_pending_until_it_is_done_or_refused(lake, at):
     asked = {"verb": "rollback", "arguments": {"to": "r0"}, "by": "ana"}
     assert requests.ask(lake, P, "q1", **asked, at=at()) == 1
     assert requests.ask(lake, P, "q1", **asked, at=at(1)) == 0
@@ -167,6 +167,8 @@ def test_a_request_is_pending_until_taken(lake, at):
     ]
     assert requests.mark(lake, P, "q1", state="taken", at=at(2)) == 1
     assert requests.mark(lake, P, "q1", state="taken", at=at(3)) == 0
+    assert [(row["request"], row["state"]) for row in requests.pending(lake, P)] == [("q1", "taken"), ("q2", "asked")]
+    assert requests.mark(lake, P, "q1", state="done", at=at(4), message="served") == 1
     assert [row["request"] for row in requests.pending(lake, P)] == ["q2"]
     with pytest.raises(NotReadyError, match="found 'q9'"):
         requests.mark(lake, P, "q9", state="done", at=at())

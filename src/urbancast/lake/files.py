@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from urbancast.core.errors import ContractError, NotReadyError
+from urbancast.lake import remote
 
 
 class Files(Protocol):
@@ -22,8 +23,14 @@ class Files(Protocol):
     def exists(self, path: str) -> bool:
         """Whether there are bytes at a path."""
 
+    def remove(self, path: str) -> None:
+        """Remove the bytes at a path, where there are any."""
+
     def list(self, path: str = "") -> list[str]:
         """Paths of all files below a folder, sorted, relative to the lake."""
+
+    def sizes(self, path: str = "") -> dict[str, int]:
+        """Bytes of each file below a folder, by its path relative to the lake."""
 
 
 def open_files(url: str) -> Files:
@@ -67,11 +74,19 @@ class FolderFiles:
         """Whether there are bytes at a path."""
         return (self.root / _inside(path)).is_file()
 
+    def remove(self, path: str) -> None:
+        """Remove the bytes at a path, where there are any."""
+        (self.root / _inside(path)).unlink(missing_ok=True)
+
     def list(self, path: str = "") -> list[str]:
         """Paths of all files below a folder, sorted, relative to the lake."""
         folder = self.root / _inside(path)
         found = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".part"))
         return sorted(p.relative_to(self.root).as_posix() for p in found)
+
+    def sizes(self, path: str = "") -> dict[str, int]:
+        """Bytes of each file below a folder, by its path relative to the lake."""
+        return {name: (self.root / name).stat().st_size for name in self.list(path)}
 
 
 class ObjectFiles:
@@ -79,31 +94,45 @@ class ObjectFiles:
 
     def __init__(self, url: str) -> None:
         """Open by the environment alone (AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL, …)."""
-        self._store, self._root = _object_store(url)
+        self._url = url
+        with remote.told(url):
+            self._store, self._root = _object_store(url)
 
     def put(self, path: str, payload: bytes) -> None:
         """Write all bytes at once, replacing what was there."""
-        with self._store.open_output_stream(self._at(path)) as stream:
+        with remote.told(self._url), self._store.open_output_stream(self._at(path)) as stream:
             stream.write(payload)
 
     def get(self, path: str) -> bytes:
         """Bytes at a path; NotReadyError when there are none."""
         try:
-            with self._store.open_input_stream(self._at(path)) as stream:
+            with remote.told(self._url), self._store.open_input_stream(self._at(path)) as stream:
                 return bytes(stream.read())
         except FileNotFoundError as error:
             raise NotReadyError(f"files: expected bytes at {path}, found none; write them first") from error
 
     def exists(self, path: str) -> bool:
         """Whether there are bytes at a path."""
-        return bool(self._store.get_file_info(self._at(path)).is_file)
+        with remote.told(self._url):
+            return bool(self._store.get_file_info(self._at(path)).is_file)
+
+    def remove(self, path: str) -> None:
+        """Remove the bytes at a path, where there are any."""
+        with remote.told(self._url):
+            if self.exists(path):
+                self._store.delete_file(self._at(path))
 
     def list(self, path: str = "") -> list[str]:
         """Paths of all files below a folder, sorted, relative to the lake."""
+        return sorted(self.sizes(path))
+
+    def sizes(self, path: str = "") -> dict[str, int]:
+        """Bytes of each file below a folder, by its path relative to the lake."""
         from pyarrow.fs import FileSelector
 
-        found = self._store.get_file_info(FileSelector(self._at(path), recursive=True, allow_not_found=True))
-        return sorted(str(info.path)[len(self._root) + 1 :] for info in found if info.is_file)
+        with remote.told(self._url):
+            found = self._store.get_file_info(FileSelector(self._at(path), recursive=True, allow_not_found=True))
+        return {str(info.path)[len(self._root) + 1 :]: int(info.size) for info in found if info.is_file}
 
     def _at(self, path: str) -> str:
         relative = _inside(path).as_posix()
@@ -111,7 +140,7 @@ class ObjectFiles:
 
 
 def _object_store(url: str) -> tuple[Any, str]:
-    from pyarrow.fs import FileSystem, S3FileSystem
+    from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem, S3FileSystem
 
     scheme, _, rest = url.partition("://")
     if scheme not in {"s3", "s3a"}:
@@ -121,8 +150,13 @@ def _object_store(url: str) -> tuple[Any, str]:
             raise ContractError(f"lake: expected a folder, file:// or s3:// URL, found {url!r}; name one") from error
         return store, root.rstrip("/")
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {
+        "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=4),
+        "connect_timeout": 5.0,
+        "request_timeout": 60.0,
+        "allow_delayed_open": True,  # a small file is one request
+    }
     if endpoint:
-        options = {"endpoint_override": endpoint.partition("://")[2], "scheme": endpoint.partition("://")[0]}
+        options |= {"endpoint_override": endpoint.partition("://")[2], "scheme": endpoint.partition("://")[0]}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return S3FileSystem(region=region, **options), rest.rstrip("/")
