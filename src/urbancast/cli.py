@@ -12,6 +12,7 @@ import structlog
 import typer
 from rich.console import Console
 
+from urbancast import keys
 from urbancast.core.errors import UrbancastError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Open forecasts of how a city moves: what was promised, how sure we were, and how we did.",
 )
+
+app.add_typer(keys.app, name="keys")
 
 # One reader of tables, and its memory given back at once: set before polars loads, for a process that only answers.
 FRUGAL = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
@@ -274,6 +277,19 @@ def maintain(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Per product: what is served, since when, from which data, and what ran last."""
     show.status(show.lake(lake), as_json=as_json)
+
+
+@app.command()
+def logs(
+    product: Annotated[str, typer.Argument(metavar="PRODUCT", help='A product\'s id, or "all" for upkeep.')],
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Its log; without one, the newest runs.")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a run said, step by step."""
+    from urbancast import upkeep
+
+    upkeep.logs(show.lake(lake), product, run, as_json=as_json)
 
 
 @app.command()

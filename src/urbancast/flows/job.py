@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from urbancast.core.product import Product, Provenance, Recipe
 from urbancast.core.time import iso
-from urbancast.lake import runs
+from urbancast.lake import logs, runs
 from urbancast.lake.runs import State
 from urbancast.lake.store import Lake
 from urbancast.portals.session import Policy
@@ -64,6 +66,11 @@ class Job:
     teller: Teller = tell_nobody
     policy: Policy | None = None
 
+    @property
+    def subject(self) -> str:
+        """What stands as the product in `runs`, leases and logs: its id."""
+        return self.product.id
+
     def at(self, now: datetime) -> Job:
         """Return the same job at another moment."""
         return replace(self, now=now)
@@ -73,31 +80,60 @@ class Job:
         return "-".join([flow, self.product.id, iso(self.now), *parts])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """Work on a whole lake, of no one product."""
+
+    lake: Lake
+    now: datetime
+    teller: Teller = tell_nobody
+    subject: str = "all"  # what stands for the product in `runs`, leases and logs
+    steps: Steps | None = None
+
+    def run_id(self, flow: str, *parts: str) -> str:
+        """Name of a run, as of a job."""
+        return "-".join([flow, self.subject, iso(self.now), *parts])
+
+
 @contextmanager
-def step(job: Job, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
-    """Record a step's start and end; what is put into the yielded dict becomes its facts."""
+def step(job: Job | Upkeep, run: str, flow: str, name: str) -> Iterator[dict[str, Any]]:
+    """Record a step's start and end, and log both with what was said between; what is yielded becomes its facts."""
     facts: dict[str, Any] = {}
     started = clock.monotonic()
-    _write(job, run, (flow, name), "started", {"progress": job.steps.share} if job.steps else facts)
-    try:
-        yield facts
-    except BaseException as error:
-        facts["error"] = type(error).__name__
-        facts["message"] = str(error)
-        _write(job, run, (flow, name), "failed", facts)
-        raise
-    if job.steps:
-        job.steps.done += 1
-    facts["seconds"] = round(clock.monotonic() - started, 3)
-    _write(job, run, (flow, name), "done", facts)
+    bound = {"product": job.subject, "run": run, "flow": flow, "step": name}
+    with structlog.contextvars.bound_contextvars(**bound), logs.heard() as said:
+        _write(job, run, (flow, name), "started", {"progress": job.steps.share} if job.steps else facts)
+        logs.append(job.lake, job.subject, run, [logs.line("started", **bound)])
+        try:
+            yield facts
+        except BaseException as error:
+            facts["error"] = type(error).__name__
+            facts["message"] = str(error)
+            logs.append(
+                job.lake, job.subject, run, [*said, logs.line("failed", level="error", **bound, **_told(facts))]
+            )
+            _write(job, run, (flow, name), "failed", facts)
+            raise
+        if job.steps:
+            job.steps.done += 1
+        facts["seconds"] = round(clock.monotonic() - started, 3)
+        logs.append(job.lake, job.subject, run, [*said, logs.line("done", **bound, **_told(facts))])
+        _write(job, run, (flow, name), "done", facts)
 
 
-def _write(job: Job, run: str, named: tuple[str, str], state: State, facts: Mapping[str, Any]) -> None:
+def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as fields of a line: what went wrong and how long it took beside them."""
+    apart = ("error", "message", "seconds")
+    rest = {key: value for key, value in facts.items() if key not in apart}
+    return {**{key: facts[key] for key in apart if key in facts}, **({"facts": rest} if rest else {})}
+
+
+def _write(job: Job | Upkeep, run: str, named: tuple[str, str], state: State, facts: Mapping[str, Any]) -> None:
     flow, name = named
-    job.teller(job.product.id, f"{flow}: {name}", state, facts)
+    job.teller(job.subject, f"{flow}: {name}", state, facts)
     runs.record(
         job.lake,
-        job.product.id,
+        job.subject,
         run=run,
         flow=flow,
         step=name,
