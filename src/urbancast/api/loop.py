@@ -50,7 +50,7 @@ class Loop(Collector):
         """Read the lake anew, at most every so often; nothing where no table moved."""
         if self._at is not None and now - self._at < EVERY:
             return
-        versions = {table: lake.version(table) for table in ("runs", "drift", "alerts", "scores", *ROWS)}
+        versions = {table: lake.version(table) for table in ("runs", "drift", "alerts", "scores", "verdicts", *ROWS)}
         key = (tuple(versions.values()), [id(own) for own in records.values()], now.replace(second=0, microsecond=0))
         if key != self._of:
             self._families = tuple(_families(lake, records, now))
@@ -61,6 +61,7 @@ def _families(lake: Lake, records: Mapping[str, Mapping[str, Record]], now: date
     yield from _steps(lake, now)
     yield from _quality(records)
     yield from _drift(lake, now)
+    yield _verdicts(lake, now)
     yield _alerts(lake)
     for table, name in ROWS.items():
         yield _gauge(name, f"Rows of {table}", ["product"], _counts(lake, table))
@@ -140,6 +141,15 @@ def _drift(lake: Lake, now: datetime) -> Iterator[Metric]:
         newest.filter(pl.col("kind") == "missing").group_by("product", maintain_order=True).agg(pl.col("score").max())
     )
     yield _gauge("urbancast_missing_share", "Greatest missing share", ["product"], _rows(missing, ["product"], "score"))
+
+
+def _verdicts(lake: Lake, now: datetime) -> Metric:
+    """Decisions on challengers and champions within a week, those of replays left out."""
+    rows = lake.scan("verdicts", since=now - 7 * DAY, by="decided_at")
+    own = rows.with_columns(pl.col("action", "kind").cast(pl.String)).filter(pl.col("kind") == "live")
+    labels = ["product", "action"]
+    counted = own.group_by(labels).len().sort(labels).collect()
+    return _gauge("urbancast_verdicts", "Verdicts within a week", labels, _rows(counted, labels, "len"))
 
 
 def _alerts(lake: Lake) -> Metric:

@@ -177,12 +177,15 @@ def _divided(sums: pl.DataFrame, score: str) -> pl.DataFrame:
     n = pl.when(pl.col("n") > 0).then(pl.col("n"))
     column = SCORE_COLUMNS[score]
     reference = pl.when(pl.col(f"baseline_{column}") > 0).then(pl.col(f"baseline_{column}"))
+    squares = pl.when(pl.col("baseline_squared_error") > 0).then(pl.col("baseline_squared_error"))
     done = sums.with_columns(
         coverage_80=(pl.col("hits_80") / n).round(4),
         plain_coverage_80=(pl.col("plain_hits_80") / n).round(4),
         mae=(pl.col("absolute_error") / n).round(5),
         rmse=(pl.col("squared_error") / n).sqrt().round(5),
         bias=((pl.col("mean") - pl.col("value")) / n).round(5),
+        wape=(pl.col("absolute_error") / pl.when(pl.col("value") > 0).then(pl.col("value"))).round(4),
+        r_squared=(1 - pl.col("squared_error") / squares).round(4),
         deviance=(pl.col("deviance") / n).round(6),
         pinball=(pl.col("pinball") / n).round(6),
         crps=(pl.col("crps") / n).round(6),
@@ -190,5 +193,17 @@ def _divided(sums: pl.DataFrame, score: str) -> pl.DataFrame:
         skill=(1 - pl.col(column) / reference).round(4),
     )
     keep = [name for name in sums.columns if name not in _SUMS]
-    measures = ("coverage_80", "plain_coverage_80", "mae", "rmse", "bias", "deviance", "pinball", "crps", "width_80")
+    measures = (
+        "coverage_80",
+        "plain_coverage_80",
+        "mae",
+        "rmse",
+        "bias",
+        "wape",
+        "r_squared",
+        "deviance",
+        "pinball",
+        "crps",
+        "width_80",
+    )
     return done.select(*keep, "n", *measures, "skill").with_columns(pl.col(pl.Float64).fill_nan(None))
