@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from urbancast.core.errors import ContractError
@@ -29,6 +29,18 @@ class Settings(BaseSettings):
     poll_seconds: float = 1.0  # how often the API looks at `serving`
     log_level: str = "INFO"
     with_parent: bool = False  # the API ends when the process that started it does
+    secret: SecretStr = SecretStr("")  # signs sessions; none: made once and kept in the lake
+    cookie_secure: bool | None = None  # session cookies over TLS alone; by default, unless asked by a loopback name
+    hosts: str = ""  # further host names answered to, separated by commas; behind a proxy, its public name
+    trusted_proxies: str = ""  # addresses or networks whose X-Forwarded headers are believed, separated by commas
+    lookups_per_minute: int = Field(3000, ge=0)  # of one client; 0: no limit. Loopback is not limited
+    routes_per_minute: int = Field(120, ge=0)  # questions that are worked out: route, answer
+    logins_per_minute: int = Field(10, ge=0)  # tries with a key that is not known yet, loopback included
+    alert_webhook: str = ""  # URL that alerts are posted to as JSON; none by default
+    alert_email: str = ""  # address that alerts are sent to, through `smtp`; none by default
+    smtp: SecretStr = SecretStr("")  # smtp://[user:password@]host:port, ?starttls=1; smtps:// for TLS from the start
+    behind_mlflow: str = ""  # http://127.0.0.1:PORT of MLflow's UI, shown to operators at /ops/mlflow/
+    behind_dagster: str = ""  # the same of Dagster's, at /ops/dagster/
 
 
 @cache

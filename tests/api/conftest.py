@@ -12,14 +12,17 @@ from typing import Any
 import polars as pl
 import pytest
 import shapely
+from fastapi import APIRouter
 from starlette.testclient import TestClient
 
+from urbancast.api.access import Operator, Reader
 from urbancast.api.app import create_app
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import COVERED, Licence, Measure, Product
 from urbancast.core.tables import QUANTILE_COLUMNS
 from urbancast.core.time import DAY, HOUR, instants
-from urbancast.lake import forecasts, observations, places, releases, runs, scores, serving, verdicts
+from urbancast.lake import audit, forecasts, keys, observations, places, releases, runs, scores, serving, verdicts
+from urbancast.lake.keys import Key
 from urbancast.lake.store import Lake
 
 ORIGIN = datetime(2021, 10, 30, tzinfo=UTC)  # Paris leaves summer time on the 31st at 01:00 UTC
@@ -230,3 +233,52 @@ def with_boundaries(city: City, tmp_path_factory: pytest.TempPathFactory) -> Ite
     places.put(city.lake, "crashes", rows)
     with city.client() as client:
         yield client
+
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+probe = APIRouter()
+
+
+@probe.get("/v1/seen")
+async def seen(who: Reader) -> dict[str, str]:
+    return {"name": who.name, "role": who.role}
+
+
+@probe.post("/v1/done")
+async def done(who: Operator) -> dict[str, str]:
+    return {"name": who.name}
+
+
+@dataclass
+class Door:
+    """A lake with a key of each role, and apps before it whose clock moves by hand."""
+
+    lake: Lake
+    keys: dict[str, Key]
+    texts: dict[str, str]
+    now: datetime = NOON
+
+    def open(self, *, client: str = "testclient", base_url: str = "http://testserver", **more: Any) -> TestClient:
+        app = create_app(self.lake.url, catalog={}, clock=lambda: self.now, poll_seconds=0.0, **more)
+        app.router.routes[:0] = probe.routes
+        return TestClient(app, base_url=base_url, client=(client, 1), raise_server_exceptions=False)
+
+    def bearer(self, role: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.texts[role]}"}
+
+    def log_in(self, client: TestClient, role: str) -> dict[str, Any]:
+        reply = client.post("/v1/session", json={"key": self.texts[role]})
+        assert reply.status_code == 200, reply.text
+        told: dict[str, Any] = reply.json()
+        return told
+
+    def audit(self) -> list[tuple[str, str, str]]:
+        """Actor, action and outcome of each entry, the oldest first."""
+        return [(row["actor"], row["action"], row["outcome"]) for row in audit.read(self.lake)][::-1]
+
+
+@pytest.fixture
+def door(lake: Lake) -> Door:
+    """A door with a key of each role."""
+    made = {role: keys.new(lake, name=f"the {role}", role=role, at=NOON) for role in ("reader", "operator")}
+    return Door(lake, {role: key for role, (key, _) in made.items()}, {role: text for role, (_, text) in made.items()})

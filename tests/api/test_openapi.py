@@ -21,7 +21,7 @@ ROUTES = {
     "/v1/products/{product}/export/{table}.{shape}", "/v1/products/{product}/forecast", "/v1/products/{product}/map",
     "/v1/products/{product}/places", "/v1/products/{product}/search", "/v1/products/{product}/track-record",
     "/v1/products/{product}/near", "/v1/products/{product}/pair", "/v1/products/{product}/route",
-    "/v1/products/{product}/stock-plan", "/v1/products/{product}/stock-plan.csv", "/v1/status",
+    "/v1/products/{product}/stock-plan", "/v1/products/{product}/stock-plan.csv", "/v1/session", "/v1/status",
 }  # fmt: skip
 
 

@@ -13,19 +13,24 @@ from starlette.middleware import Middleware
 
 from urbancast import products
 from urbancast.api import problems, security
+from urbancast.api.access import Access
 from urbancast.api.follower import Follower
+from urbancast.api.limits import Limits
 from urbancast.api.metrics import Metrics
+from urbancast.api.operations import Operations
 from urbancast.api.routes import (
     answer,
     export,
     forecast,
     health,
     near,
+    operations,
     pages,
     pair,
     products as catalogue,
     record,
     route,
+    session,
     stock,
 )
 from urbancast.api.state import State
@@ -68,10 +73,14 @@ def create_app(
         looked=lambda lake, world: metrics.loop.read(lake, world.records, clock()),
     )
     every = deployed.poll_seconds if poll_seconds is None else poll_seconds
+    limits = Limits(
+        lookups=deployed.lookups_per_minute, routes=deployed.routes_per_minute, logins=deployed.logins_per_minute
+    )
+    access = Access(follower.lake_url, clock, limits, deployed.secret.get_secret_value())
     ring = Middleware(
         security.Ring,
         metrics=metrics,
-        hosts=security.allowed_hosts(host or deployed.host),
+        hosts=security.allowed_hosts(host or deployed.host, deployed.hosts),
         basemap=deployed.basemap,
     )
     app = FastAPI(
@@ -85,9 +94,13 @@ def create_app(
         middleware=[ring],
     )
     app.state.urbancast = State(follower=follower, metrics=metrics, clock=clock, lake_url=follower.lake_url)
+    app.state.access = access
+    app.state.operations = Operations(follower.lake_url, known, clock)
     problems.install(app)
-    for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, health, pages):
+    for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, session, health, pages):
         app.include_router(part.router)
+    for behind in (operations.router, operations.books):
+        app.include_router(behind)
     pages.mount(app, web or pages.web_folder())
     return app
 

@@ -19,14 +19,23 @@ from urbancast.core.errors import ContractError, NotReadyError, PortalError, Que
 MEDIA = "application/problem+json"
 RETRY_AFTER_S = 5
 STATES: dict[str, tuple[int, str]] = {
+    "no-key": (401, "Needs a key or a session"),
+    "wrong-key": (401, "Key or session not valid"),
+    "role-too-small": (403, "Needs another role"),
+    "no-csrf-token": (403, "Needs the session's token"),
+    "cross-site": (403, "Asked from another site"),
     "unknown-product": (404, "No such product"),
     "unknown-place": (404, "No such place"),
     "unknown-measure": (404, "No such measure"),
     "unknown-table": (404, "No such table to export"),
     "address-unknown": (404, "Address not found"),
+    "unknown-ui": (404, "Not behind this login"),
+    "unknown-run": (404, "No such run"),
+    "unknown-runbook": (404, "No such runbook"),
     "no-such-lens": (404, "Not answered for this product"),
     "not-found": (404, "No such page"),
     "method-not-allowed": (405, "Method not allowed"),
+    "known-request": (409, "This id has asked for something else"),
     "too-large": (413, "Request too large"),
     "unknown-host": (421, "Not served under this host name"),
     "malformed-time": (422, "Time not understood"),
@@ -47,8 +56,14 @@ STATES: dict[str, tuple[int, str]] = {
     "needs-two-ends": (422, "Needs a start and a destination"),
     "needs-boundaries": (422, "Needs real boundaries"),
     "ambiguous-address": (422, "More than one place of that name"),
+    "unknown-verb": (422, "No such action"),
+    "unknown-argument": (422, "Not an argument of this action"),
+    "unknown-release": (422, "No such release"),
+    "nothing-served": (422, "Nothing is served yet"),
+    "too-many-requests": (429, "Too many requests"),
     "broken-contract": (500, "Stored data break their contract"),
     "internal": (500, "Something broke on our side"),
+    "ui-unreachable": (502, "The interface behind the login does not answer"),
     "portal-failed": (502, "A data portal failed"),
     "not-ready": (503, "Nothing to answer with yet"),
 }
@@ -80,6 +95,15 @@ class AmbiguousError(QueryError):
         self.candidates = candidates
 
 
+class RefusedError(QueryError):
+    """Refused at the door; carries the headers that say how to come in."""
+
+    def __init__(self, state: str, *, expected: str, found: str, action: str, headers: dict[str, str]) -> None:
+        """Keep the headers; the status is the state's."""
+        super().__init__(state, expected=expected, found=found, action=action, status=STATES[state][0])
+        self.headers = headers
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Quoted text of a bad value, printable and at most ``limit`` characters."""
     text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value))
@@ -96,7 +120,7 @@ def told(value: object) -> str:
 def problem(state: str, detail: str, **members: Any) -> Response:
     """Problem response of a state of the table; ``members`` are expected, found, action and extensions."""
     status, title = STATES.get(state, (422, "Question cannot be answered"))
-    head = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    head = members.pop("headers", None) or ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
     content = {
         "type": f"urn:urbancast:problem:{state}",
         "title": title,
@@ -113,7 +137,8 @@ def problem(state: str, detail: str, **members: Any) -> Response:
 
 def of_query(error: QueryError) -> Response:
     """Problem of the asker's error."""
-    more = {"candidates": error.candidates} if isinstance(error, AmbiguousError) else {}
+    more: dict[str, Any] = {"candidates": error.candidates} if isinstance(error, AmbiguousError) else {}
+    more |= {"headers": error.headers} if isinstance(error, RefusedError) else {}
     detail = f"Expected {error.expected}, found {error.found}. {error.action[:1].upper()}{error.action[1:]}."
     return problem(error.state, detail, expected=error.expected, found=error.found, action=error.action, **more)
 

@@ -30,9 +30,13 @@ def content_security_policy(basemap: str = "") -> str:
     )
 
 
-def allowed_hosts(bound_to: str) -> frozenset[str]:
-    """Host names answered to: loopback names when bound to loopback, else any (empty set)."""
-    return LOOPBACK if bound_to in LOOPBACK else frozenset()
+def allowed_hosts(bound_to: str, further: str = "") -> frozenset[str]:
+    """Host names answered to: loopback names and those of ``further``; any (empty set) where none is named.
+
+    Bound to loopback, its names are named.
+    """
+    named = frozenset(name.strip().lower() for name in further.split(",") if name.strip())
+    return named | LOOPBACK if named or bound_to in LOOPBACK else frozenset()
 
 
 @dataclass
@@ -86,7 +90,7 @@ class Ring:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sizes = [value for name, value in scope["headers"] if name == b"content-length"]
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if self.hosts and _name(host) not in self.hosts:
+        if self.hosts and host_name(host) not in self.hosts:
             action = "ask by 127.0.0.1 or localhost, or set URBANCAST_HOST"
             detail, expected = f"Host {shown(host)} is not served here.", f"one of {', '.join(sorted(self.hosts))}"
             refusal = problem("unknown-host", detail, expected=expected, found=shown(host), action=action)
@@ -130,7 +134,7 @@ class Ring:
         log.debug("request", route=route, method=method, status=status, ms=round(seconds * 1000, 2))
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """Host header without its port, lower case."""
     name, _, port = host.rpartition(":")
     return (name if name and port.isdigit() else host).lower()
