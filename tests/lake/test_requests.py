@@ -26,7 +26,7 @@ def test_an_id_cannot_ask_for_something_else(lake, at):
     requests.ask(lake, P, "q1", verb="rollback", arguments={"to": "r0"}, by="ana", at=at())
     with pytest.raises(QueryError, match="known-request: expected rollback") as refusal:
         requests.ask(lake, P, "q1", verb="rollback", arguments={"to": "r1"}, by="ana", at=at(1))
-    assert refusal.value.status == 422
+    assert refusal.value.status == 409
     assert requests.pending(lake, P)[0]["arguments"] == {"to": "r0"}
 
 

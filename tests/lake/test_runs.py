@@ -11,9 +11,9 @@ P = "paris_bikes"
 
 
 def wrote(lake, at, run, *steps):
-    """Rows of a run: (flow, step, state, hour, facts, message)."""
-    for flow, step, state, hour, facts, message in steps:
-        runs.record(lake, P, run, flow=flow, step=step, state=state, at=at(hour), facts=facts, message=message)
+    """Rows of a run: (flow, step, state, day, facts, message)."""
+    for flow, step, state, day, facts, message in steps:
+        runs.record(lake, P, run, flow=flow, step=step, state=state, at=at(day), facts=facts, message=message)
 
 
 def entry(lake, run, **held):
@@ -27,7 +27,7 @@ def test_a_run_that_failed_and_was_done_again_is_done_after_two_tries(lake, at):
           ("pull", "fetch", "started", 5, {}, ""), ("pull", "fetch", "done", 6, {"seconds": 12.5}, ""))  # fmt: skip
     found = entry(lake, "pull-p-1")
     assert (found["state"], found["tries"], found["steps"], found["message"]) == ("done", 2, 1, "")
-    assert found["seconds"] == 3600 + 12.5  # a told time counts, not the hours between
+    assert found["seconds"] == 24 * 3600 + 12.5  # a told time counts, not the days between
     assert (found["started"], found["ended"]) == (at(0), at(6))
 
 

@@ -114,6 +114,7 @@ def _unless_known(row: Mapping[str, Any], before: Snapshot) -> pl.DataFrame:
             expected=f"{first['verb']} {first['arguments']} under the id {row['request']}",
             found=f"{row['verb']} {row['arguments']}",
             action="ask under another id",
+            status=409,
         )
     return pl.DataFrame()
 
