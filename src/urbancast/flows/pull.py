@@ -16,15 +16,14 @@ from urbancast import portals
 from urbancast.core.errors import ContractError, PortalError
 from urbancast.core.product import ObserveContext, Observed, Source, Window
 from urbancast.core.time import as_grain
-from urbancast.flows import network
+from urbancast.flows import contact as contacts, network
+from urbancast.flows.contact import FLOW, Contact
 from urbancast.flows.job import Job, step
 from urbancast.geo import places as shapes
 from urbancast.lake import covariates, observations, places, provenance, quarantine, raw, runs
 from urbancast.portals import layouts, pages
 from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
-
-FLOW = "pull"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,38 +41,61 @@ class Pulled:
 
 def run(job: Job) -> Pulled:
     """Fetch what is new since the last complete pull (with each source's look-back), observe and add it."""
+    fetch(job)
+    return observe(job)
+
+
+def fetch(job: Job, *, only: Collection[str] | None = None) -> int:
+    """Keep what the sources (``only`` these) have new, bytes as sent; number of pages not known before."""
     run_id = job.run_id(FLOW)
     if job.clock is not None:
         job.clock.now = job.now
     provenance.require(job.lake, job.product.id, job.provenance)
-    window = Window(start=_last_end(job) or job.now - job.recipe.history, end=job.now)
+    observed = _contact(job).observed
+    asked = [source for source in _sources(job) if _is_asked(job, source, observed.get(source.name), only)]
+    without: dict[str, str] = {}
     with step(job, run_id, FLOW, "fetch") as facts:
-        is_pulled = window.start == window.end and not job.links  # this very moment was pulled to its end before
-        asked = [] if is_pulled else [source for source in _sources(job) if network.is_due(job, source)]
-        without: dict[str, str] = {}
-        new_pages = facts["new_pages"] = sum(_keep_if_any(job, source, window, run_id, without) for source in asked)
+        new_pages = facts["new_pages"] = 0
+        for source in asked:
+            window = Window(start=observed.get(source.name) or job.now - job.recipe.history, end=job.now)
+            new_pages += _keep_if_any(job, source, window, run_id, without)
+        facts.update(new_pages=new_pages, asked={source.name: job.now.isoformat() for source in asked})
         facts.update({"without": without} if without else {})
+    return new_pages
+
+
+def observe(job: Job) -> Pulled:
+    """Places, roads, weather and observations from what was fetched and not observed yet."""
+    contact = _contact(job)
+    fetches = contact.unobserved
+    run_id = fetches[-1].run if fetches else job.run_id(FLOW)
     with step(job, run_id, FLOW, "places"):
         _put_places(job, run_id)
-    if _by_role(job, network.ROLE) and not without:  # as served before, where roads could not be read whole
+    # As served before, where roads could not be read whole.
+    if _by_role(job, network.ROLE) and not any(fetched.without for fetched in fetches):
         with step(job, run_id, FLOW, "network") as facts:
             facts.update(network.put(job))
     with step(job, run_id, FLOW, "weather") as facts:
-        facts["rows"] = sum(_add_weather(job, source, window, run_id) for source in _by_role(job, "weather"))
+        facts["rows"] = sum(_add_weather(job, source, contact, run_id) for source in _by_role(job, "weather"))
     with step(job, run_id, FLOW, "observe") as facts:
-        pulled = _observe(job, window, run_id, new_pages)
+        pulled = _observe(job, contact, run_id)
         facts.update(added=pulled.added, raw=pulled.raw_rows, quarantined=pulled.quarantined, notes=pulled.notes)
-    with step(job, run_id, FLOW, "complete") as facts:
-        facts["window_end"] = window.end
+    for fetched in fetches:
+        moments = {name: moment.isoformat() for name, moment in fetched.asked.items()}
+        with step(job, fetched.run, FLOW, "complete") as facts:
+            facts.update(window_end=max(fetched.asked.values(), default=job.now), asked=moments)
     return pulled
 
 
-def _last_end(job: Job) -> datetime | None:
-    done = runs.read(job.lake, job.product.id).filter(
-        (pl.col("flow") == FLOW) & (pl.col("step") == "complete") & (pl.col("state") == "done")
-    )
-    ends = [datetime.fromisoformat(json.loads(facts)["window_end"]) for facts in done["facts"]]
-    return max(ends, default=None)
+def _contact(job: Job) -> Contact:
+    return contacts.of(job.lake, job.product.id, [source.name for source in job.recipe.sources])
+
+
+def _is_asked(job: Job, source: Source, observed: datetime | None, only: Collection[str] | None) -> bool:
+    """Whether a fetch asks a source: not where this very moment was observed before, and roads but rarely."""
+    if only is not None and source.name not in only:
+        return False
+    return (observed != job.now or bool(job.links)) and network.is_due(job, source)
 
 
 def _sources(job: Job) -> Iterator[Source]:
@@ -233,19 +255,26 @@ def _is_pending(job: Job, sources: Collection[str]) -> bool:
     return kept.join(done.select("run"), on="run", how="anti").height > 0
 
 
-def _add_weather(job: Job, source: Source, window: Window, run_id: str) -> int:
-    rows = _parsed(job, source, None if source.name in job.links else window.start - source.look_back)
+def _add_weather(job: Job, source: Source, contact: Contact, run_id: str) -> int:
+    start = _start(job, [source], contact)
+    rows = _parsed(job, source, None if source.name in job.links else start - source.look_back)
     key = ["place", "variable", "time", "issued_at", "kind"]
     rows = rows.drop_nulls("value").unique(key, keep="last", maintain_order=True)  # answers overlap by whole days
     return covariates.add(job.lake, job.product.id, rows.select(list(source.schema)), run=run_id) if rows.height else 0
 
 
-def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
+def _start(job: Job, sources: Collection[Source], contact: Contact) -> datetime:
+    """Moment to which all of these sources were observed; before a first time, where their history begins."""
+    moments = [contact.observed.get(source.name) for source in sources]
+    return min(moment or job.now - job.recipe.history for moment in moments)
+
+
+def _observe(job: Job, contact: Contact, run_id: str) -> Pulled:
     sources = _by_role(job, "observations")
     # A first pull, and files, which have no window: every row that was ever kept is observed.
-    is_whole = _last_end(job) is None or bool(job.links)
+    is_whole = not all(source.name in contact.observed for source in sources) or bool(job.links)
     look_back = max(source.look_back for source in sources)
-    start = None if is_whole else window.start - look_back
+    start = None if is_whole else _start(job, sources, contact) - look_back
     since = None if start is None else start - job.recipe.context
     if not job.links and not _is_pending(job, [source.name for source in sources]):
         return _nothing(sources)
@@ -268,7 +297,7 @@ def _observe(job: Job, window: Window, run_id: str, new_pages: int) -> Pulled:
     sparse = [measure.id for measure in job.product.measures if measure.sparse]
     added = observations.add(job.lake, job.product.id, fresh, run=run_id, fetched_at=job.now, sparse=sparse)
     return Pulled(
-        new_pages=new_pages,
+        new_pages=sum(fetched.new_pages for fetched in contact.unobserved),
         raw_rows={name: frame.height for name, frame in rows.items()},
         used=seen.used,
         quarantined=quarantined,
