@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from urbancast.core.tables import TABLES
-from urbancast.lake import serving
+from urbancast.lake import ledger, serving
 from urbancast.lake.store import Lake
 
 CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at", "url")  # the emulator's port is in the URL
@@ -19,8 +19,19 @@ def contents(lake: Lake) -> dict[str, pl.DataFrame]:
             continue
         clocks = CLOCKS if table != "covariates" else ()
         rows = lake.scan(table).collect().drop(*clocks, strict=False)
+        rows = _entered(rows) if table == "ledger" else rows
         found[table] = rows.sort(pl.struct(pl.exclude(pl.Object)).hash(seed=0))
     return found
+
+
+def _entered(entries: pl.DataFrame) -> pl.DataFrame:
+    """What a ledger says at its end: sets issued, without their wall clocks, and the newest score of each day.
+
+    A set entered late, or a day scored twice on the way, is another chain over the same rows.
+    """
+    issued = ledger.issued_sets(entries).select("measure", "rows", at=pl.col("origin").cast(pl.String), of="release")
+    days = ledger.scored_days(entries).select("measure", "rows", at=pl.col("day").cast(pl.String), of="content")
+    return pl.concat([issued, days])
 
 
 def served(lake: Lake) -> dict[str, object]:

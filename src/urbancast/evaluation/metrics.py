@@ -21,6 +21,7 @@ LOSSES = ("absolute_error", "squared_error", "deviance", "pinball", "crps", "wid
 BASELINES = ("absolute_error", "squared_error", "deviance", "pinball", "crps")
 REACH_EDGES_H = (6, 24, 48, 72, 96, 168, 336, 720, 2160, 4320)
 LEAST_MEAN = 1e-9
+HOURLY_TO = 72.0  # hours of lead told one by one
 
 
 def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
@@ -158,20 +159,64 @@ def ledger(
 ) -> pl.DataFrame:
     """Additive sums with the columns of ``Scores`` (but product, release, kind, run) from ``losses``.
 
-    ``baseline``: losses of the served baseline, joined on ``KEY``; only rows that both
-    have are summed. None: the rows are their own baseline. ``by``: further columns to keep apart.
-    ``is_city``: all places together, as place ``""``.
+    ``baseline``: losses of the served baseline, see ``beside``. None: the rows are their own baseline.
+    ``by``: further columns to keep apart. ``is_city``: all places together, as place ``""``.
     """
     if baseline is None:
         rows = rows.with_columns(pl.col(name).alias(f"baseline_{name}") for name in BASELINES)
     else:
-        beside = baseline.select(*KEY, *[pl.col(name).alias(f"baseline_{name}") for name in BASELINES])
-        rows = rows.join(beside, on=list(KEY), how="inner", maintain_order="left")
+        rows = beside(rows, baseline)
     if is_city:
         rows = rows.with_columns(place=pl.lit(""))
-    sums = [pl.col(name).sum() for name in ("value", "mean", *LOSSES, *[f"baseline_{name}" for name in BASELINES])]
+    return sums(rows, by=by)
+
+
+def beside(rows: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
+    """Losses with those of the baseline on the same ``KEY`` as ``baseline_*`` (also its mean); rows that both have."""
+    told = [pl.col(name).alias(f"baseline_{name}") for name in (*BASELINES, "mean")]
+    return rows.join(baseline.select(*KEY, *told), on=list(KEY), how="inner", maintain_order="left")
+
+
+def sums(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The sums of ``ledger`` from losses that have the baseline's beside."""
+    added = [pl.col(name).sum() for name in ("value", "mean", *LOSSES, *[f"baseline_{name}" for name in BASELINES])]
     keys = ["place", "measure", "day", "reach_band", "how", *by]
-    return rows.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("n"), *sums).sort(keys)
+    return rows.group_by(keys, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("n"), *added).sort(keys)
+
+
+def pit_bin(count: int = 20) -> pl.Expr:
+    """Bin 0 … count − 1 of the column ``pit``; the last holds 1 itself."""
+    return (pl.col("pit") * count).floor().clip(0, count - 1).cast(pl.Int16)
+
+
+def lead_bin() -> pl.Expr:
+    """Whole hours of the column ``lead_h``; beyond 72 the hours at which its day of lead begins."""
+    hours = pl.col("lead_h").cast(pl.Float64).floor()
+    return pl.when(hours < HOURLY_TO).then(hours).otherwise((hours / 24).floor() * 24).cast(pl.Int16)
+
+
+def decile(by: Sequence[str], *, of: str = "mean", count: int = 10) -> pl.Expr:
+    """Class 1 … count by size of the forecast within groups; ties are parted by their order."""
+    rank = pl.col(of).rank("ordinal").over(by).cast(pl.Float64)
+    return (((rank - 1) * count / pl.len().over(by)).floor() + 1).cast(pl.Int16)
+
+
+def effective_n(p: float, standard_error: float, *, n: float, days: int) -> float:
+    """Independent values that would tell as much: ``p(1 − p) / se²``, at most n; of a share of 0 or 1 its days."""
+    if n <= 0:
+        return 0.0
+    if p <= 0 or p >= 1:
+        return float(min(days, n))
+    return float(n) if standard_error <= 0 else float(min(p * (1 - p) / standard_error**2, n))
+
+
+def wilson(p: float, n: float, *, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share from ``n`` independent values; (0, 1) from none. Wilson 1927."""
+    if n <= 0:
+        return 0.0, 1.0
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(max(p * (1 - p), 0.0) / n + z**2 / (4 * n**2))
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:

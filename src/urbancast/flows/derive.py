@@ -128,7 +128,8 @@ def losses(job: Job, panel: Panel, one: Derived, window: Window) -> pl.DataFrame
         return pl.DataFrame()
     named = {release.name: release.candidate for release in registry.every(job.lake, job.product.id)}
     scored = verify.losses(_with_reach(panel, one, rows), truth, tz=job.product.tz)
-    quantiles = rows.select(*metrics.KEY[:4], "release", *QUANTILE_COLUMNS)
+    others = [name for name in QUANTILE_COLUMNS if name not in scored.columns]
+    quantiles = rows.select(*metrics.KEY[:4], "release", *others)
     return scored.join(quantiles, on=[*metrics.KEY[:4], "release"], how="left", maintain_order="left").with_columns(
         candidate=pl.col("release").replace_strict(named, return_dtype=pl.String)
     )

@@ -1,71 +1,93 @@
-"""Verify: score every issued forecast whose truth has arrived; days that change are scored again."""
+"""Verify: score every issued forecast whose truth has arrived; a day is scored again where something was added."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from urbancast.core.product import Window
-from urbancast.core.tables import QUANTILE_COLUMNS
-from urbancast.core.time import local_day, local_midnight
+from urbancast.core.time import local_day
 from urbancast.evaluation import backtest
 from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
-from urbancast.flows import derive, forecast, panel as panels
+from urbancast.flows import derive, forecast, keep, panel as panels, touched
 from urbancast.flows.job import Job, step
 from urbancast.flows.tally import Tally
-from urbancast.lake import forecasts, scores
+from urbancast.flows.touched import Touched
+from urbancast.lake import digests, forecasts, ledger
 from urbancast.monitoring import verify
 from urbancast.registry import release as registry
 
 FLOW = "verify"
-DAYS_AT_ONCE = timedelta(days=7)
 REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie; a calibration spans it too
+APART = timedelta(days=60)  # days farther apart are not worth one panel
 
 
 def run(job: Job, *, since: datetime | None = None) -> Tally:
-    """Score forecasts for times in [since, now) (default: what a replay and late truth can reach); return their tally.
+    """Score every day where an observation or a forecast was added since it was scored; return the tally of losses.
 
-    A window's losses are added up and let go: a season of a dense product is too many rows to keep.
+    ``since``: also look anew at all times in [since, now), and return the tally of just these; what comes out as
+    it stands is not written again. A window's losses are added up and let go: they are too many to keep.
     """
     run_id = job.run_id(FLOW)
-    start = since or job.now - job.recipe.replay - timedelta(days=7)
-    known = panels.panel(job, since=start - max(REACH, job.recipe.calibration))
-    tally = Tally.of(job)
+    with step(job, run_id, FLOW, "ledger") as facts:
+        entered = ledger.enter_issued(job.lake, job.product.id, run=run_id, at=datetime.now(UTC))
+        facts["entered"] = entered
+    counted, tally, source = Touched.of(job), Tally.of(job), _Panels(job)
     for measure in job.product.measures:
         with step(job, run_id, FLOW, measure.id) as facts:
+            days = _chosen(job, counted.days(job, measure.id), since)
             before = tally.rows
-            for window in _windows(job, start):
-                tally.add(_scored(job, known, measure.id, window, run_id))
-            facts.update(rows=tally.rows - before)
+            for some, window in touched.windows(job, days["day"].to_list()):
+                known = source.at(window)
+                losses = _scored(job, known, measure.id, window)
+                asked = days.filter(pl.col("day").is_in(some))
+                keep.days(job, known, measure.id, losses, asked=asked, run_id=run_id)
+                tally.add(_told(losses, since))
+            facts.update(rows=tally.rows - before, days=days.height)
     with step(job, run_id, FLOW, "show"):
+        digests.write(job.lake, job.product.id)
         forecast.show(job, run_id)
     return tally
 
 
-def _windows(job: Job, start: datetime) -> Iterator[Window]:
-    """Parts of [start, now) that end at local midnights: a day is scored whole, and few enough rows at once."""
-    day, last = local_day(start, job.product.tz), local_day(job.now, job.product.tz)
-    at_once = max(DAYS_AT_ONCE, job.recipe.replay_step or DAYS_AT_ONCE)  # few origins are few rows
-    while day <= last:
-        end = day + at_once
-        begins, ends = (local_midnight(each, job.product.tz) for each in (day, end))
-        yield Window(start=max(begins, start), end=min(ends, job.now))
-        day = end
+def recent(job: Job) -> datetime:
+    """Beginning of what a replay and late truth usually reach: what a person who asks for scores is shown."""
+    return job.now - job.recipe.replay - timedelta(days=7)
 
 
-def _scored(job: Job, known: Panel, measure: str, window: Window, run_id: str) -> pl.DataFrame:
+def _chosen(job: Job, days: pl.DataFrame, since: datetime | None) -> pl.DataFrame:
+    """Days to compute: due ones, and all from ``since`` on."""
+    asked = pl.lit(value=False) if since is None else pl.col("day") >= local_day(since, job.product.tz)
+    return days.filter(pl.col("is_due") | asked)
+
+
+def _told(losses: pl.DataFrame, since: datetime | None) -> pl.DataFrame:
+    if since is None or losses.is_empty():
+        return losses
+    return losses.filter(pl.col("time") >= since)
+
+
+class _Panels:
+    """The panel of the windows last asked for; another is read where they lie far apart."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._start, self._end = job, datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
+        self._panel: Panel | None = None
+
+    def at(self, window: Window) -> Panel:
+        if self._panel is None or window.start < self._start or window.end > self._end + APART:
+            self._start = window.start
+            back = max(REACH, self._job.recipe.calibration)
+            self._panel = panels.panel(self._job, since=window.start - back)
+        self._end = window.end
+        return self._panel
+
+
+def _scored(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFrame:
     one = derive.of(job, measure)
-    losses = derive.losses(job, known, one, window) if one else _losses(job, known, measure, window)
-    if losses.height:
-        _keep(job, losses, run_id)
-        if one:
-            served = forecast.serving_releases(job)[one.parts[0]].candidate
-            derive.keep_costs(job, known, one, losses, served=served, run_id=run_id)
-            losses = losses.drop(QUANTILE_COLUMNS)
-    return losses
+    return derive.losses(job, known, one, window) if one else _losses(job, known, measure, window)
 
 
 def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFrame:
@@ -84,9 +106,3 @@ def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFram
         losses = verify.losses(rows, truth, tz=job.product.tz, family=registry.load(job.lake, release).family)
         parts.append(losses.with_columns(candidate=pl.lit(release.candidate)))
     return pl.concat(parts)
-
-
-def _keep(job: Job, losses: pl.DataFrame, run_id: str) -> None:
-    baselines = frozenset(r.name for r in registry.every(job.lake, job.product.id) if r.number == 0)
-    sums = verify.ledger(losses, baselines)
-    scores.add(job.lake, job.product.id, sums, run=run_id)

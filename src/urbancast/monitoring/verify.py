@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from urbancast.evaluation import metrics
 from urbancast.models.counts import Family
 
-KEPT = (*metrics.KEY, "release", "kind", "day", "how", "reach_band", "lead_h", "value", "mean", *metrics.LOSSES)
+RANGE = ("q10", "q50", "q90")
+KEPT = (
+    *(*metrics.KEY, "release", "kind", "day", "how", "reach_band", "reach_h", "lead_h", "value", "mean", *RANGE),
+    *("pit", *metrics.LOSSES),
+)
 
 
 def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Family | None = None) -> pl.DataFrame:
@@ -19,14 +25,18 @@ def losses(forecasts: pl.DataFrame, truth: pl.DataFrame, *, tz: str, family: Fam
     return metrics.losses(forecasts, truth, tz=tz, family=family).with_columns(kind=kind).select(KEPT)
 
 
-def ledger(rows: pl.DataFrame, baselines: frozenset[str]) -> pl.DataFrame:
-    """Additive sums by release and kind, with the baseline's on the same rows beside (releases 0 in ``baselines``).
+def beside(rows: pl.DataFrame, rule: Collection[str]) -> pl.DataFrame:
+    """Losses with those of a rule's releases beside as ``baseline_*``; rows that both have.
 
     Live stands beside live, replay beside replay: a replayed origin may have been lived before.
     """
     parts = []
     for _, part in rows.group_by("kind", maintain_order=True):
-        own = part.filter(pl.col("release").is_in(list(baselines)))
-        beside = own.unique(metrics.KEY, keep="last", maintain_order=True)
-        parts.append(metrics.ledger(part, baseline=beside, by=["release", "kind"]))
+        own = part.filter(pl.col("release").is_in(list(rule)))
+        parts.append(metrics.beside(part, own.unique(metrics.KEY, keep="last", maintain_order=True)))
     return pl.concat(parts)
+
+
+def ledger(rows: pl.DataFrame, baselines: frozenset[str]) -> pl.DataFrame:
+    """Additive sums by release and kind, with the baseline's on the same rows beside (releases 0 in ``baselines``)."""
+    return metrics.sums(beside(rows, baselines), by=["release", "kind"])
