@@ -236,18 +236,29 @@ def replay(
 
     with show.job(product, lake, as_of=as_of) as job:
         flow.run(job, days=days)
-        show.losses(job, check.run(job), as_json=as_json)
+        show.losses(job, check.run(job, since=check.recent(job, days=days)), as_json=as_json)
 
 
 @app.command()
 def verify(
-    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+    product: ProductArgument,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Recompute the ledger instead; write nothing.")] = False,
+    as_of: AsOfOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Score every issued forecast whose truth has arrived."""
+    """Score every issued forecast whose truth has arrived; with --ledger, check that nothing was changed since."""
+    if ledger:
+        from urbancast.flows import proof
+
+        with show.reading(product, lake) as job:
+            found = proof.run(job)
+        show.proof(found, as_json=as_json)
+        raise typer.Exit(0 if found.is_whole else 1)
     from urbancast.flows import verify as flow
 
     with show.job(product, lake, as_of=as_of) as job:
-        show.losses(job, flow.run(job), as_json=as_json)
+        show.losses(job, flow.run(job, since=flow.recent(job)), as_json=as_json)
 
 
 @app.command()

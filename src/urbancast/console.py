@@ -23,6 +23,7 @@ from urbancast.evaluation.backtest import Backtest
 from urbancast.flows import opening
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
+from urbancast.flows.proof import Proof
 from urbancast.flows.summary import Summary, summarise
 from urbancast.flows.tally import Tally
 from urbancast.flows.trial import Trial
@@ -177,6 +178,22 @@ def losses(job: Job, tally: Tally, *, as_json: bool) -> None:
 def evidence(job: Job, found: Mapping[str, Backtest], *, as_json: bool) -> None:
     """Print a backtest's scores: every candidate beside the simple rules, on the same rows."""
     losses(job, Tally.of(job, [result.losses for result in found.values()]), as_json=as_json)
+
+
+def proof(found: Proof, *, as_json: bool) -> None:
+    """Print whether a ledger fits its tables; where it does not, its first entry that does not fit."""
+    if as_json:
+        _json(dataclasses.asdict(found))
+        return
+    misfit = found.misfit
+    if misfit is None:
+        out.print(f"[green]whole[/] {found.product}: {found.entries:,} entries, head {found.head}", soft_wrap=True)
+    else:
+        out.print(f"[red]broken[/] {found.product} at entry {misfit.number} of {found.entries:,}", soft_wrap=True)
+        out.print(escape(f"{misfit.kind} {misfit.subject}: {misfit.reason}"), soft_wrap=True, highlight=False)
+    for count, what in ((found.pending, "days await their scoring"), (found.unentered, "sets await their entry")):
+        if count:
+            out.print(f"[dim]{count:,} {what}: run `urbancast verify {found.product}`[/]", soft_wrap=True)
 
 
 def decisions(made: Mapping[str, Decision], *, as_json: bool) -> None:
