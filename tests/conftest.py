@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import postgres, postgres_server  # noqa: F401 - fixtures of every test
+from tests.s3 import bucket, s3_server  # noqa: F401
 
 if TYPE_CHECKING:
     from urbancast.lake.store import Lake

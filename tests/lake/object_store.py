@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 
 class Store(ThreadingHTTPServer):
@@ -23,6 +24,10 @@ class Store(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
         self.lock = threading.Lock()
+        self.is_conditional = True  # False: as older stores, it overwrites whatever is there
+        self.deaf_to: str | None = None  # the first put of a key with this in it is done, but not answered
+        self.hold_at: str | None = None  # a put of a key with this in it is not done until `released`, nor then
+        self.reached, self.released = threading.Event(), threading.Event()
 
     @property
     def url(self) -> str:
@@ -130,20 +135,34 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         key, query = self.parts_of_url()
         payload = self.body()
+        if self.server.hold_at and self.server.hold_at in key:
+            self.server.reached.set()
+            self.server.released.wait(30)
+            self.close_connection = True
+            return
         if "partNumber" in query:
             self.server.parts[query["uploadId"]][int(query["partNumber"])] = payload
             self.answer(200, ETag=_etag(payload))
             return
         with self.server.lock:
-            if self.headers.get("If-None-Match") == "*" and key in self.server.objects:
+            is_taken = self.headers.get("If-None-Match") == "*" and key in self.server.objects
+            if is_taken and self.server.is_conditional:
                 self.refuse(412, "PreconditionFailed")
                 return
             self.server.objects[key] = payload
+        if self.server.deaf_to and self.server.deaf_to in key:
+            self.server.deaf_to, self.close_connection = None, True
+            return
         self.answer(200, ETag=_etag(payload))
 
     def do_POST(self) -> None:
         key, query = self.parts_of_url()
-        self.body()
+        sent = self.body()
+        if "delete" in query:
+            for found in re.findall(rb"<Key>(.*?)</Key>", sent):
+                self.server.objects.pop(f"{key.strip('/')}/{unescape(found.decode())}", None)
+            self.answer(200, b"<DeleteResult></DeleteResult>")
+            return
         if "uploads" in query:
             name = f"upload-{len(self.server.parts)}"
             self.server.parts[name] = {}

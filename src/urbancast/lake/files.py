@@ -151,12 +151,11 @@ def _object_store(url: str) -> tuple[Any, str]:
         return store, root.rstrip("/")
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     options: dict[str, Any] = {
-        "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=4),
+        "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=3),
         "connect_timeout": 5.0,
-        "request_timeout": 60.0,
+        "request_timeout": 10.0,
         "allow_delayed_open": True,  # a small file is one request
     }
     if endpoint:
         options |= {"endpoint_override": endpoint.partition("://")[2], "scheme": endpoint.partition("://")[0]}
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return S3FileSystem(region=region, **options), rest.rstrip("/")
+    return S3FileSystem(region=remote.region(), **options), rest.rstrip("/")

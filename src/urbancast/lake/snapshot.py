@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from urbancast.core.errors import ContractError
 from urbancast.core.tables import MONTH_OF
-from urbancast.lake import contract
+from urbancast.lake import contract, remote
 
 _TICK = timedelta(microseconds=1)
 
@@ -46,12 +46,19 @@ class Snapshot:
             glob=False,
             hive_partitioning=True,
             hive_schema=dict.fromkeys(partitions(self.table), pl.String),
-            storage_options=self.options or None,
+            storage_options=remote.of_reader(self.options),
         )
+        rows = rows.with_columns(pl.lit(value).alias(name) for name, value in self._lacking().items())
         if product is not None:
             rows = rows.filter(pl.col("product") == product)
         rows = _cut(rows, self._by(by) if since or until else "", since, until)
         return rows.select(_as_contract(name, dtype) for name, dtype in contract.schema(self.table).items())
+
+    def _lacking(self) -> dict[str, str]:
+        """What stands for columns that this version of the table is too old to have."""
+        if self.delta is None or self.table not in contract.ADDED:
+            return {}
+        return contract.lacks(self.table, (field.name for field in self.delta.schema().fields))
 
     def _paths(self, product: str | None, since: Any, until: Any, by: str | None) -> list[str]:
         """Files that may hold the rows: by partition, and by each file's minimum and maximum."""

@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from urbancast.core.errors import ContractError, FencedError, NotReadyError
 from urbancast.core.tables import MONTH_OF, SCHEMA_VERSION, TABLES
-from urbancast.lake import contract
+from urbancast.lake import contract, remote
 from urbancast.lake.files import Files, open_files
 from urbancast.lake.snapshot import Snapshot, partitions
 
@@ -28,7 +28,6 @@ MIGRATIONS: dict[int, Callable[[Lake], None]] = {}  # from version n to n + 1
 PARQUET = WriterProperties(compression="ZSTD", max_row_group_size=131_072)  # one origin is a few groups
 # Written by whoever asks or watches, not by the one run that holds a product.
 SHARED = frozenset({"leases", "requests", "audit", "keys", "deliveries"})
-_ENVIRONMENT = ("AWS_", "AZURE_", "GOOGLE_")
 
 
 class Lake:
@@ -37,9 +36,8 @@ class Lake:
     def __init__(self, url: str, files: Files) -> None:
         """Hold the URL; nothing is read or written."""
         self.url, self.files = url, files
-        remote = "://" in url
         self.tokens: dict[str, int] = {}  # product → token of the lease under which this process writes
-        self.options = {k: v for k, v in os.environ.items() if k.startswith(_ENVIRONMENT)} if remote else {}
+        self.options = remote.options(url, os.environ)
         self._tables: dict[str, DeltaTable] = {}
         self._lock = threading.Lock()
         self._writers = threading.local()
@@ -53,6 +51,8 @@ class Lake:
         if lake.files.exists(MARK):
             lake._check_version()
         else:
+            if place.startswith(remote.SCHEMES):
+                remote.require_conditional(place)
             created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
             lake.files.put(MARK, json.dumps({"version": SCHEMA_VERSION, "created": created}).encode())
         return lake
@@ -159,7 +159,8 @@ class Lake:
     def delta(self, table: str) -> DeltaTable | None:
         """The Delta table itself, newly opened; None when absent."""
         try:
-            return DeltaTable(self._uri(table), storage_options=self.options or None)
+            with remote.told(self.url):
+                return DeltaTable(self._uri(table), storage_options=self.options or None)
         except TableNotFoundError:
             return None
 
@@ -220,14 +221,15 @@ class Lake:
         mark = [Transaction(f"{before.table}/{name}", before.version + 1) for name in names]
         mark += [Transaction(_fence_of(product), raised)] if raised is not None else []
         try:
-            write_deltalake(
-                before.delta if before.delta is not None else self._uri(before.table),
-                _stored(before.table, rows),
-                mode=mode,
-                predicate=predicate,
-                writer_properties=PARQUET,
-                commit_properties=CommitProperties(app_transactions=mark, max_commit_retries=ATTEMPTS),
-            )
+            with remote.told(self.url):
+                write_deltalake(
+                    before.delta if before.delta is not None else self._uri(before.table),
+                    _stored(before.table, rows),
+                    mode=mode,
+                    predicate=predicate,
+                    writer_properties=PARQUET,
+                    commit_properties=CommitProperties(app_transactions=mark, max_commit_retries=ATTEMPTS),
+                )
         except CommitFailedError:
             return False
         return True
