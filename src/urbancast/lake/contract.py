@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import dataframely as dy
 import polars as pl
@@ -11,6 +12,11 @@ from dataframely.exc import SchemaError, ValidationError
 from urbancast.core.errors import ContractError
 from urbancast.core.tables import TABLES
 
+# Columns that came with a later schema version: what stands in rows written before it.
+ADDED: dict[str, dict[str, str]] = {
+    "verdicts": {"kind": "live"},
+    "requests": {"by": "unknown", "message": ""},
+}
 _PRODUCT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -34,6 +40,12 @@ def empty(table: str) -> pl.DataFrame:
 def key(table: str) -> list[str]:
     """Primary key of a table, in the contract's order."""
     return list(of(table).primary_key())
+
+
+def lacks(table: str, columns: Iterable[str]) -> dict[str, str]:
+    """Values of the columns that a table of an earlier schema version does not have yet."""
+    there = set(columns)
+    return {name: value for name, value in ADDED.get(table, {}).items() if name not in there}
 
 
 def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
