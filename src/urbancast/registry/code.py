@@ -8,8 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import urbancast
-
+PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("polars", "numpy", "scipy", "lightgbm", "deltalake", "holidays", "pyarrow", "mlflow")
 
 
@@ -17,7 +16,7 @@ def facts(folder: Path) -> dict[str, str]:
     """Version of the package, hash of its sources, and of the product's folder (Python and CSV files)."""
     return {
         "version": _version("urbancast"),
-        "source": tree(Path(urbancast.__file__).parent),
+        "source": tree(PACKAGE),
         "product": tree(folder, ("*.py", "*.csv")),
     }
 
