@@ -1,4 +1,4 @@
-"""Alerts: what a person should act on; opened once, resolved once."""
+"""Alerts: what a person should act on; opened once, made graver or lighter, resolved once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def open_alert(  # noqa: PLR0913 - one argument a column
     at: datetime,
     run: str,
 ) -> int:
-    """Open an alert; 0 where it is open already."""
-    if not current(lake, product).filter(pl.col("alert") == alert).is_empty():
+    """Open an alert, or write down another severity of an open one; 0 where it is open as it is."""
+    known = current(lake, product).filter(pl.col("alert") == alert)
+    if known.height and known["severity"].cast(pl.String).item() == severity:
         return 0
     row = {
         "product": product,
@@ -48,12 +49,17 @@ def resolve(lake: Lake, product: str, *, alert: str, at: datetime, run: str) -> 
 
 
 def current(lake: Lake, product: str | None = None) -> pl.DataFrame:
-    """Alerts that are open, the oldest first."""
-    rows = lake.scan("alerts", product=product).sort("since", pl.col("state").cast(pl.String) == "resolved")
-    newest = rows.unique(["product", "alert"], keep="last", maintain_order=True)
-    return newest.filter(pl.col("state") == "open").collect()
+    """Alerts that are open, the oldest first: their newest word, and ``since`` when they were opened."""
+    rows = read(lake, product)
+    is_end = pl.col("state").cast(pl.String) == "resolved"
+    rows = rows.with_columns(_spell=is_end.cast(pl.Int32).cum_sum().over("product", "alert"))
+    begun = rows.filter(~is_end).group_by("product", "alert", "_spell").agg(_begun=pl.col("since").min())
+    newest = rows.unique(["product", "alert"], keep="last", maintain_order=True).filter(~is_end)
+    opened = newest.join(begun, on=["product", "alert", "_spell"], how="left", maintain_order="left")
+    return opened.with_columns(since="_begun").drop("_spell", "_begun").sort("since", "product", "alert")
 
 
 def read(lake: Lake, product: str | None = None) -> pl.DataFrame:
-    """All openings and resolutions, the oldest first."""
-    return lake.scan("alerts", product=product).sort("since", "product", "alert").collect()
+    """All openings, changes of severity and resolutions, the oldest first."""
+    is_end = pl.col("state").cast(pl.String) == "resolved"
+    return lake.scan("alerts", product=product).sort("since", is_end, "product", "alert").collect()
