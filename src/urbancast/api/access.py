@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 from anyio import to_thread
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
+from starlette.types import Scope
 
 from urbancast.api.audit import Auditor
 from urbancast.api.keyring import Keyring
 from urbancast.api.limits import Kind, Limits, client_of
 from urbancast.api.problems import RefusedError
 from urbancast.api.sessions import COOKIE, CSRF_HEADER, Session, Sessions, is_same
+from urbancast.lake import keys
 from urbancast.lake.keys import Key, Role
 from urbancast.lake.secret import session_secret
 from urbancast.lake.store import Lake
@@ -89,6 +91,19 @@ class Access:
             await self.auditor.record(NOBODY, action, is_allowed=False, facts={"reason": "no such key in force"})
             raise _wrong("a key in force", "another, or one that was revoked")
         return found
+
+    async def client(self, scope: Scope) -> str:
+        """Whose requests are counted together: those of a key in force, else those of an address."""
+        address = client_of(scope)
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, text = header.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or keys.split(text.strip()) is None:
+            return address
+        is_known = self.keyring.is_remembered(text.strip())
+        if not is_known and self.limits.count(Kind.LOGIN, address):
+            return address
+        found = await self.keyring.holder(text.strip())
+        return address if found is None else f"key {found.key}"
 
     async def _by_session(self, cookie: str) -> Who:
         session = (await self.sessions()).read(cookie, self.clock())
@@ -162,10 +177,10 @@ def is_own_origin(connection: HTTPConnection, *, must_say: bool = False) -> bool
     """Whether a browser says that a page of ours asks; ``must_say``: silence is not enough."""
     headers = connection.headers
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
+    if site is not None:  # no page can write this one
+        return site == "same-origin" or (site == "none" and not must_say)
     if origin is None:
-        return site == "same-origin" or not must_say
+        return not must_say
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -15,6 +15,7 @@ from urbancast import products
 from urbancast.api import problems, security
 from urbancast.api.access import Access
 from urbancast.api.follower import Follower
+from urbancast.api.gate import Gate
 from urbancast.api.limits import Limits
 from urbancast.api.metrics import Metrics
 from urbancast.api.operations import Operations
@@ -22,6 +23,7 @@ from urbancast.api.routes import (
     answer,
     export,
     forecast,
+    gate,
     health,
     near,
     operations,
@@ -80,6 +82,7 @@ def create_app(
     ring = Middleware(
         security.Ring,
         metrics=metrics,
+        access=access,
         hosts=security.allowed_hosts(host or deployed.host, deployed.hosts),
         basemap=deployed.basemap,
     )
@@ -95,11 +98,12 @@ def create_app(
     )
     app.state.urbancast = State(follower=follower, metrics=metrics, clock=clock, lake_url=follower.lake_url)
     app.state.access = access
+    app.state.gate = Gate.of(deployed)
     app.state.operations = Operations(follower.lake_url, known, clock)
     problems.install(app)
     for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, session, health, pages):
         app.include_router(part.router)
-    for behind in (operations.router, operations.books):
+    for behind in (operations.router, operations.books, gate.router):
         app.include_router(behind)
     pages.mount(app, web or pages.web_folder())
     return app

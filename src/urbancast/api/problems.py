@@ -75,6 +75,7 @@ _BY_ERROR: tuple[tuple[type[UrbancastError], str], ...] = (
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
+_KEY = re.compile(r"uc_[\w-]{8,}")
 _FIELD = re.compile(r"(?!str$)[a-z0-9_]+")
 _DICTIONARY = re.compile(r"dictionary( or (instance of \w+|object to extract fields from))?")
 
@@ -111,10 +112,11 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def told(value: object) -> str:
-    """Any bad value as JSON, quoted as by `shown`."""
+    """Any bad value as JSON, quoted as by `shown`; a key is not repeated."""
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shown(_KEY.sub("uc_…", text))
 
 
 def problem(state: str, detail: str, **members: Any) -> Response:

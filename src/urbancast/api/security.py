@@ -9,11 +9,17 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from urbancast.api.access import Access
+from urbancast.api.gate import MAX_BODY_BYTES as MAX_GATE_BYTES, PREFIX as GATE
+from urbancast.api.limits import LOCAL, Kind, client_of
 from urbancast.api.metrics import Metrics
-from urbancast.api.problems import problem, shown
+from urbancast.api.names import LOOPBACK, host_name
+from urbancast.api.problems import of_query, problem, shown
+from urbancast.core.errors import QueryError, UrbancastError
 
 MAX_BODY_BYTES = 64 * 1024
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1", "testserver"})
+WORKED_OUT = ("/route", "/answer")
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"})
 
 log = structlog.get_logger("urbancast.access")
@@ -45,6 +51,7 @@ class Ring:
 
     app: ASGIApp
     metrics: Metrics
+    access: Access
     hosts: frozenset[str] = frozenset()
     basemap: str = ""
     headers: list[tuple[bytes, bytes]] = field(init=False)
@@ -64,7 +71,7 @@ class Ring:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one connection through."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._pass_other(scope, receive, send)
             return
         started, status, method = perf_counter(), 500, scope["method"]
         is_head = method == "HEAD"
@@ -75,7 +82,7 @@ class Ring:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *self.headers]
+                message["headers"] = [*message.get("headers", ()), *self._headers(scope, message)]
             elif is_head:
                 message = {"type": "http.response.body", "more_body": message.get("more_body", False)}
             await send(message)
@@ -87,20 +94,59 @@ class Ring:
             self.metrics.in_flight.dec()
             self._record({**scope, "method": method}, status, perf_counter() - started)
 
+    def _headers(self, scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer; of what is behind the gate, those it has not set itself."""
+        own = self.headers
+        if scope["path"].startswith(GATE):
+            given = {name for name, _ in message.get("headers", ())}
+            own = [(name, value) for name, value in own if name not in given]
+        if scope["scheme"] == "https" and host_name(_host(scope)) not in LOOPBACK:
+            return [*own, HSTS]
+        return own
+
+    async def _pass_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is no request: a socket only to the gate, and under a name that is served."""
+        is_unknown = bool(self.hosts) and host_name(_host(scope)) not in self.hosts if "headers" in scope else False
+        if scope["type"] == "websocket" and (is_unknown or not scope["path"].startswith(GATE)):
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+            return
+        await self.app(scope, receive, send)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sizes = [value for name, value in scope["headers"] if name == b"content-length"]
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if self.hosts and host_name(host) not in self.hosts:
-            action = "ask by 127.0.0.1 or localhost, or set URBANCAST_HOST"
-            detail, expected = f"Host {shown(host)} is not served here.", f"one of {', '.join(sorted(self.hosts))}"
-            refusal = problem("unknown-host", detail, expected=expected, found=shown(host), action=action)
+        is_gate = scope["path"].startswith(GATE)  # reads as it comes, to a limit of its own, once it knows who asks
+        most = MAX_GATE_BYTES if is_gate else MAX_BODY_BYTES
+        refusal: ASGIApp | None = None
+        if self.hosts and host_name(_host(scope)) not in self.hosts:
+            refusal = self._unknown_host(_host(scope))
+        elif sizes and not (sizes[0].isdigit() and len(sizes[0]) < 16 and int(sizes[0]) <= most):
+            refusal = _too_large()
+        elif client_of(scope) not in LOCAL:
+            refusal = await self._too_many(scope)
+        if refusal is not None:
             await refusal(scope, receive, send)
-        elif sizes and not (sizes[0].isdigit() and len(sizes[0]) < 16 and int(sizes[0]) <= MAX_BODY_BYTES):
-            await _too_large()(scope, receive, send)
-        elif scope["method"] == "GET":
+        elif scope["method"] == "GET" or is_gate:
             await self.app(scope, receive, send)
         else:
             await self._limited(scope, receive, send)
+
+    def _unknown_host(self, host: str) -> ASGIApp:
+        action = "ask by 127.0.0.1 or localhost, or name it in URBANCAST_HOSTS"
+        detail, expected = f"Host {shown(host)} is not served here.", f"one of {', '.join(sorted(self.hosts))}"
+        return problem("unknown-host", detail, expected=expected, found=shown(host), action=action)
+
+    async def _too_many(self, scope: Scope) -> ASGIApp | None:
+        """Refusal where a client of the API asks more than its share of this minute."""
+        path: str = scope["path"]
+        if not path.startswith("/v1/"):
+            return None
+        is_worked_out = scope["method"] == "POST" and path.endswith(WORKED_OUT)
+        kind, limits = Kind.ROUTE if is_worked_out else Kind.LOOKUP, self.access.limits
+        try:
+            limits.require(kind, await self.access.client(scope))
+        except UrbancastError as error:
+            return of_query(error) if isinstance(error, QueryError) else None  # keys out of reach: look-ups go on
+        return None
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytearray()
@@ -134,10 +180,8 @@ class Ring:
         log.debug("request", route=route, method=method, status=status, ms=round(seconds * 1000, 2))
 
 
-def host_name(host: str) -> str:
-    """Host header without its port, lower case."""
-    name, _, port = host.rpartition(":")
-    return (name if name and port.isdigit() else host).lower()
+def _host(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
 
 
 def _too_large() -> ASGIApp:

@@ -26,6 +26,8 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
         port=port or deployed.port,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(deployed.trusted_proxies),
+        forwarded_allow_ips=deployed.trusted_proxies,
         log_level=level,
         timeout_graceful_shutdown=5,
     )

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from urbancast.api import access
 from urbancast.api.access import Reader
 from urbancast.api.limits import client_of
+from urbancast.api.names import LOOPBACK, host_name
 from urbancast.api.payload import JSON, encode
 from urbancast.api.schemas import responses
-from urbancast.api.security import LOOPBACK, host_name
 from urbancast.api.sessions import COOKIE, LIFETIME, Session
 from urbancast.core.time import iso
 from urbancast.lake.keys import Role
