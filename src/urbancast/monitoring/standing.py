@@ -20,6 +20,7 @@ RENEWED_WITHIN = timedelta(hours=1)
 SHOWN_RUNS, SHOWN_SIGNALS = 25, 40
 LATE_AFTER = timedelta(hours=36)
 WORST = ("critical", "warning", "waiting", "ok")
+_FRESH = ("source", "rhythm_hours", "newest", "missed_updates", "is_late", "since", "has_ended")
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -183,20 +184,25 @@ def retraining(look: Look, product: str, *, now: datetime) -> dict[str, Any]:
 
 
 def freshness(look: Look, product: str, *, now: datetime) -> list[dict[str, Any]]:
-    """Each source of a product with what it last brought; what is not known yet is null."""
+    """Each source of a product as the newest watch saw it; one not watched yet has nulls where nothing is known."""
+    watched = recent_steps(look, product, now=now).filter(
+        (pl.col("flow") == "watch") & (pl.col("step") == "measure") & (pl.col("state") == "done")
+    )
+    seen = json.loads(watched["facts"][-1]).get("freshness", []) if watched.height else []
+    found = {one["source"]: {name: one.get(name) for name in _FRESH} for one in seen}
     pages = lineage.manifest(look, product)
-    newest = pages.group_by("source", maintain_order=True).agg(pl.col("fetched_at", "window_end").max()).sort("source")
+    fetched = pages.group_by("source").agg(pl.col("fetched_at").max()).sort("source")
+    for row in fetched.iter_rows(named=True):
+        one = found.setdefault(row["source"], {"source": row["source"], **dict.fromkeys(_FRESH[1:])})
+        one["fetched_at"] = iso(row["fetched_at"])
     return [
-        {
-            "source": row["source"],
-            "rhythm_hours": None,
-            "newest": None,
-            "fetched_at": iso(row["fetched_at"]),
-            "missed_updates": None,
-            "is_late": None,
-        }
-        for row in newest.iter_rows(named=True)
+        {"fetched_at": None, **one, "newest": _told(one["newest"]), "since": _told(one["since"])}
+        for one in found.values()
     ]
+
+
+def _told(instant: str | None) -> str | None:
+    return None if instant is None else iso(datetime.fromisoformat(instant))
 
 
 def _state(
