@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def run(job: Job, *, is_replay: bool = False, to: Sequence[Channel] | None = Non
         rows = sum(drift.add(job.lake, job.product.id, one, run=run_id) for one in signals.measured(job, days))
         fresh = freshness.of_product(job.lake, job.product, job.recipe, provenance=job.provenance, now=job.now)
         facts.update(days=len(days), rows=rows, missed={one.source: one.missed_updates for one in fresh})
+        facts["freshness"] = [asdict(one) for one in fresh]  # for those who load no recipe
     with step(job, run_id, FLOW, "alert") as facts:
         found = [*findings.stale_sources(fresh), *_of_lake(job), *_of_drift(job), *_of_scores(job)]
         opened, resolved = ([], []) if is_replay else _move(job, found, run_id)
