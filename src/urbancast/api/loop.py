@@ -95,11 +95,22 @@ def _steps(lake: Lake, now: datetime) -> Iterator[Metric]:
         "urbancast_run_seconds_day", "Mean seconds of a step in a day", labels, _rows(today, labels, "seconds")
     )
     yield _gauge("urbancast_run_rows", "Rows of a step's newest end", labels, _rows(newest, labels, "rows"))
+    yield _missed(newest.filter((pl.col("flow") == "watch") & (pl.col("step") == "measure")))
     flows = ended.filter(pl.col("at") > now - DAY).group_by("product", "flow", "state", maintain_order=True).len()
     for name, state in (("urbancast_run_steps", "done"), ("urbancast_run_failures", "failed")):
         every = flows.select("product", "flow").unique(maintain_order=True)
         own = every.join(flows.filter(pl.col("state") == state), on=["product", "flow"], how="left").fill_null(0)
         yield _gauge(name, f"Steps {state} within a day", ["product", "flow"], _rows(own, ["product", "flow"], "len"))
+
+
+def _missed(watched: pl.DataFrame) -> Metric:
+    """Updates that each source has missed, as the newest watch of its product saw it."""
+    rows = [
+        ([product, source], float(missed))
+        for product, text in watched.select("product", "facts").iter_rows()
+        for source, missed in _facts(text).get("missed", {}).items()
+    ]
+    return _gauge("urbancast_source_missed_updates", "Updates due and not here", ["product", "source"], rows)
 
 
 def _quality(records: Mapping[str, Mapping[str, Record]]) -> Iterator[Metric]:
