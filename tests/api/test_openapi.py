@@ -20,6 +20,7 @@ ROUTES = {
     "/healthz", "/metrics", "/readyz", "/v1/products", "/v1/products/{product}", "/v1/products/{product}/answer",
     "/v1/products/{product}/export/{table}.{shape}", "/v1/products/{product}/forecast", "/v1/products/{product}/map",
     "/v1/products/{product}/places", "/v1/products/{product}/search", "/v1/products/{product}/track-record",
+    "/v1/products/{product}/track-record.csv", "/v1/products/{product}/ledger", "/v1/products/{product}/ledger/{day}",
     "/v1/products/{product}/near", "/v1/products/{product}/pair", "/v1/products/{product}/route",
     "/v1/products/{product}/stock-plan", "/v1/products/{product}/stock-plan.csv", "/v1/session", "/v1/status",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import structlog
 
-from urbancast.api import atlas, costs, progress, record, roads, snapshot
+from urbancast.api import atlas, costs, ledger, progress, record, roads, snapshot
 from urbancast.api.atlas import Atlas
 from urbancast.api.roads import Roads
 from urbancast.api.snapshot import Cache, View, World
@@ -180,13 +180,16 @@ class Follower:
                 view.snapshot.places,
                 score=_score(known, measure.derived_from or measure.id, is_sparse=measure.sparse),
                 baseline=_baseline(known, measure.derived_from or measure.id),
+                beside=_beside(lake, view.product, measure),
             )
             for measure in view.product.measures
         }
         decided = verdicts.read(lake, view.product.id).sort("decided_at", descending=True).head(SHORT)
         fresh = replace(view.snapshot, cache=Cache())
         held = _costs(lake, view.product)
-        return replace(view, snapshot=fresh, records=records, verdicts=tuple(decided.to_dicts()), costs=held)
+        told = tuple(decided.to_dicts())
+        chain = ledger.standing(lake, view.product.id)
+        return replace(view, snapshot=fresh, records=records, verdicts=told, costs=held, ledger=chain)
 
     def _has_changed(self, view: View, part: str, key: Any) -> bool:
         before = self._keys.get((view.product.id, part))
@@ -203,6 +206,13 @@ def _scores(lake: Lake, product: Product, measure: Measure) -> pl.LazyFrame:
     """Score rows of a measure; of a derived one without the city's, which are of another size."""
     rows = lake.scan("scores", product=product.id).filter(pl.col("measure") == measure.id)
     return rows if measure.derived_from is None else rows.filter(pl.col("place") != "")
+
+
+def _beside(lake: Lake, product: Product, measure: Measure) -> record.Beside:
+    """Calibration and misses of a measure."""
+    own = pl.col("measure") == measure.id
+    calibration, misses = (lake.scan(table, product=product.id).filter(own) for table in ("calibration", "misses"))
+    return record.Beside(calibration=calibration, misses=misses)
 
 
 def _costs(lake: Lake, product: Product) -> costs.Costs | None:

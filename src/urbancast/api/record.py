@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from urbancast.api import calibrated
 from urbancast.core.tables import SCORE_KINDS
+from urbancast.monitoring import shares
 
 ENOUGH = 30
-Z_95 = 1.96
 SCORE_COLUMNS = {"mae": "absolute_error", "poisson_deviance": "deviance", "pinball": "pinball"}
 _SUMS = (
     *("n", "value", "mean", "absolute_error", "squared_error", "deviance", "pinball", "crps", "width_80"),
@@ -38,13 +39,17 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:
-    """Record of one measure. ``by_place`` and ``by_city`` (one row) per kind; ``kinds``: the track-record payload."""
+    """Record of one measure. ``by_place`` and ``by_city`` (one row) per kind; ``kinds``: the track-record payload.
+
+    ``misses``: the worst of each kind, with what was known of them.
+    """
 
     score: str
     baseline: str
     by_place: Mapping[str, Held]
     by_city: Mapping[str, Held]
     kinds: Mapping[str, Mapping[str, Any]]
+    misses: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def skill(self) -> dict[str, Any] | None:
         """Skill over all places and hours of the best kind that has enough; None before that."""
@@ -56,8 +61,22 @@ class Record:
         return None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Beside:
+    """Rows of the tables ``calibration`` and ``misses`` of the same measure."""
+
+    calibration: pl.LazyFrame
+    misses: pl.LazyFrame
+
+
 def build(
-    scores: pl.LazyFrame, ranks: Mapping[str, int], places: Sequence[str], *, score: str, baseline: str
+    scores: pl.LazyFrame,
+    ranks: Mapping[str, int],
+    places: Sequence[str],
+    *,
+    score: str,
+    baseline: str,
+    beside: Beside | None = None,
 ) -> Record:
     """Record of one measure's score rows. ``ranks``: release to rank; per kind and day the highest counts."""
     rows = scores.with_columns(hour=pl.col("how") % 24, kind=pl.col("kind").cast(pl.String))
@@ -70,6 +89,7 @@ def build(
         rows.group_by(*keys, *by).agg(pl.col(sums).sum()).collect(engine="streaming").join(best, on=keys, how="semi")
         for by, sums in ((("place", "hour"), ("n", "hits_80")), (("hour", "reach_band"), _SUMS), (("place",), _SUMS))
     )
+    classes = calibrated.classes(beside.calibration, best, score=SCORE_COLUMNS[score]) if beside else {}
     by_place, by_city, kinds = {}, {}, {}
     for kind in SCORE_KINDS:
         is_kind = pl.col("kind") == kind
@@ -78,8 +98,10 @@ def build(
             continue
         by_place[kind] = _held(own, places)
         by_city[kind] = _held(own.with_columns(place=pl.lit("")), [""])
-        kinds[kind] = _kind(times.filter(is_kind), sites.filter(is_kind), score, baseline)
-    return Record(score=score, baseline=baseline, by_place=by_place, by_city=by_city, kinds=kinds)
+        told = classes.get(kind, calibrated.NOTHING)
+        kinds[kind] = {**_kind(times.filter(is_kind), sites.filter(is_kind), score, baseline), **told}
+    worst = calibrated.worst(beside.misses, best) if beside else {}
+    return Record(score=score, baseline=baseline, by_place=by_place, by_city=by_city, kinds=kinds, misses=worst)
 
 
 def _best(rows: pl.LazyFrame, ranks: Mapping[str, int]) -> pl.DataFrame:
@@ -92,22 +114,7 @@ def _best(rows: pl.LazyFrame, ranks: Mapping[str, int]) -> pl.DataFrame:
 
 def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
     """Return coverage by place and hour with its day-block 95 % half-width."""
-    days = rows.group_by("place", "hour", "day").agg(h=pl.col("hits_80").sum(), n=pl.col("n").sum().cast(pl.Float64))
-    sums = days.group_by("place", "hour").agg(
-        pl.col("h", "n").sum(),
-        days=pl.len().cast(pl.Float64),
-        hh=(pl.col("h") ** 2).sum(),
-        hn=(pl.col("h") * pl.col("n")).sum(),
-        nn=(pl.col("n") ** 2).sum(),
-    )
-    p = pl.col("h") / pl.col("n")
-    squares = (pl.col("hh") - 2 * p * pl.col("hn") + p**2 * pl.col("nn")).clip(0)
-    blocks = pl.when(pl.col("days") > 1).then(pl.col("days") / (pl.col("days") - 1))
-    spread = (blocks * squares).sqrt() / pl.col("n") * Z_95
-    # Always or never so far is not certainty: as many days leave room for three in so many (rule of three).
-    unanimous = pl.when(pl.col("days") > 1).then((3 / pl.col("days")).clip(upper_bound=1.0))
-    half = pl.when((p <= 0) | (p >= 1)).then(unanimous).otherwise(spread)
-    done = sums.filter(pl.col("n") > 0).with_columns(held=p, plus_minus=half)
+    done = shares.shares(_days(rows, "place", "hour"), ["place", "hour"]).rename({"share": "held"})
     at = {place: position for position, place in enumerate(places)}
     done = done.filter(pl.col("place").is_in(list(at)))
     where = (done["place"].replace_strict(at, return_dtype=pl.Int64).to_numpy(), done["hour"].to_numpy())
@@ -115,6 +122,11 @@ def _held(rows: pl.DataFrame, places: Sequence[str]) -> Held:
     for table, column in zip(tables, ("n", "held", "plus_minus"), strict=True):
         table[where] = done[column].cast(pl.Float64).to_numpy()
     return Held(n=tables[0], held=tables[1], plus_minus=tables[2])
+
+
+def _days(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Sums by day as ``shares`` reads them."""
+    return rows.group_by(*by, "day").agg(h=pl.col("hits_80").sum(), n=pl.col("n").sum().cast(pl.Float64))
 
 
 def pick(held: Mapping[str, Held], row: int, hour: int) -> dict[str, Any] | None:
@@ -143,8 +155,7 @@ def _share(found: Held, kind: str, row: int, hour: int) -> dict[str, Any]:
 
 def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) -> dict[str, Any]:
     total = _divided(rows.select(pl.col(_SUMS).sum()), score).to_dicts()[0]
-    overall = _held(rows.with_columns(place=pl.lit(""), hour=pl.lit(0, pl.Int16)), [""])
-    half = overall.plus_minus[0, 0]
+    overall = shares.shares(_days(rows).with_columns(all=pl.lit(0)), ["all"]).to_dicts()[0]
     hours = _grouped(rows, score, "hour")
     bands = _grouped(rows, score, "reach_band").rename({"reach_band": "reach"}).sort(_BAND_ORDER)
     days = _grouped(rows, score, "day").with_columns(pl.col("day").cast(pl.String))
@@ -153,7 +164,8 @@ def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) ->
     ranked = places.sort(["skill", "place"], descending=[True, False])
     return {
         **total,
-        "plus_minus": None if math.isnan(half) else round(float(half), 4),
+        "plus_minus": None if overall["plus_minus"] is None else round(overall["plus_minus"], 4),
+        "effective_n": None if overall["effective_n"] is None else round(overall["effective_n"], 1),
         "score": score,
         "baseline": baseline,
         "from": str(rows["day"].min()),
@@ -161,9 +173,26 @@ def _kind(rows: pl.DataFrame, sites: pl.DataFrame, score: str, baseline: str) ->
         "by_local_hour": hours.to_dicts(),
         "by_reach": bands.to_dicts(),
         "by_day": days.to_dicts(),
+        "rolling": _rolling(rows, SCORE_COLUMNS[score]),
         "best_places": ranked.head(5).to_dicts(),
         "worst_places": ranked.tail(5).reverse().to_dicts() if len(ranked) > 5 else [],
     }
+
+
+def _rolling(rows: pl.DataFrame, column: str) -> list[dict[str, Any]]:
+    """Coverage of the thirty days up to each, with the interval that its effective n allows, and skill."""
+    own = pl.col(column, f"baseline_{column}")
+    days = rows.group_by("day").agg(own.sum(), h=pl.col("hits_80").sum(), n=pl.col("n").sum().cast(pl.Float64))
+    reference = pl.when(pl.col(f"baseline_{column}") > 0).then(pl.col(f"baseline_{column}"))
+    told = shares.rolling(days).select(
+        pl.col("day").cast(pl.String),
+        pl.col("n").cast(pl.Int64),
+        pl.col("effective_n").round(1),
+        pl.col("share").round(4).alias("coverage"),
+        pl.col("low", "high").round(4),
+        (1 - pl.col(column) / reference).round(4).alias("skill"),
+    )
+    return told.to_dicts()
 
 
 def _grouped(rows: pl.DataFrame, score: str, by: str) -> pl.DataFrame:

@@ -71,6 +71,7 @@ class View:
     atlas: Atlas | None = None
     records: Mapping[str, Record] = field(default_factory=dict)
     verdicts: tuple[Mapping[str, Any], ...] = ()
+    ledger: Mapping[str, Any] | None = None
     progress: Progress = WAITING
     costs: Costs | None = None
     roads: Roads | None = None

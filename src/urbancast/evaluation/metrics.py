@@ -201,24 +201,6 @@ def decile(by: Sequence[str], *, of: str = "mean", count: int = 10) -> pl.Expr:
     return (((rank - 1) * count / pl.len().over(by)).floor() + 1).cast(pl.Int16)
 
 
-def effective_n(p: float, standard_error: float, *, n: float, days: int) -> float:
-    """Independent values that would tell as much: ``p(1 − p) / se²``, at most n; of a share of 0 or 1 its days."""
-    if n <= 0:
-        return 0.0
-    if p <= 0 or p >= 1:
-        return float(min(days, n))
-    return float(n) if standard_error <= 0 else float(min(p * (1 - p) / standard_error**2, n))
-
-
-def wilson(p: float, n: float, *, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share from ``n`` independent values; (0, 1) from none. Wilson 1927."""
-    if n <= 0:
-        return 0.0, 1.0
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(max(p * (1 - p), 0.0) / n + z**2 / (4 * n**2))
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
-
-
 def means(rows: pl.DataFrame, *, by: Sequence[str] = ()) -> pl.DataFrame:
     """n, mean of each loss, its day-block standard error and bias (mean / value) from ``losses``, by any columns."""
     days = rows.group_by([*by, "day"]).agg(pl.len().alias("n"), pl.col(*LOSSES, "value", "mean").sum())
