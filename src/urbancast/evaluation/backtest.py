@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from urbancast.models import Fitted, make
 __all__ = ["Backtest", "Plan", "fit", "fit_all", "forecast", "forecasts", "run", "scored", "with_band"]
 
 CHUNK_ROWS = 1_000_000
+SHOWN = 2_000  # of the last fold, by candidate: enough to look at
 KEPT = (
     *(*metrics.KEY, "candidate", "cut", "lead_h", "reach_h", "reach_band", "day", "how", "value", "mean", "pit"),
     *metrics.LOSSES,
@@ -34,11 +35,13 @@ class Backtest:
     """``forecasts``: the forecasts table's columns with candidate, cut, lead_h, reach_h (empty where not kept).
 
     ``losses`` has a row per forecast whose value is known; ``baseline`` names the candidate of ``scores``.
+    ``sample``: some of the last fold's with quantiles and value, of each candidate at the same places and times.
     """
 
     forecasts: pl.DataFrame
     losses: pl.DataFrame
     baseline: str
+    sample: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @cached_property
     def scores(self) -> pl.DataFrame:
@@ -101,14 +104,25 @@ def run(  # noqa: PLR0913 - the one loop: what, with whom, when, how much is kep
     (the last for as long as the one before, or to ``until``). The first candidate is the baseline of ``scores``.
     """
     served = cuts if isinstance(cuts, dict) else _served(cuts, plan, until)
-    said, lost = [], []
+    said, lost, shown = [], [], []
+    last = max(served)
     for cut, origins in served.items():
         fitted = fit_all(panel, plan, measure, candidates, cut)
         for part in _chunks(panel, plan, measure, origins):
             rows = forecasts(panel, plan, measure, fitted, part).with_columns(cut=pl.lit(cut, dtype=UTC_US))
             said.append(rows if keeps_forecasts else rows.clear())
-            lost.append(scored(panel, plan, measure, rows, fitted=fitted).select(KEPT))
-    return Backtest(pl.concat(said), pl.concat(lost), candidates[0].name)
+            found = scored(panel, plan, measure, rows, fitted=fitted)
+            lost.append(found.select(KEPT))
+            shown += [_sampled(found, plan.seed)] if cut == last else []
+    return Backtest(pl.concat(said), pl.concat(lost), candidates[0].name, pl.concat(shown))
+
+
+def _sampled(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Rows of at most ``SHOWN`` forecasts, drawn with the seed; all candidates of each."""
+    names = [*metrics.KEY, "candidate", "cut", "lead_h", "value", "mean", *QUANTILE_COLUMNS, "pit"]
+    every = rows.select(metrics.KEY).unique(maintain_order=True)
+    drawn = every.sample(min(SHOWN, every.height), seed=seed).sort(metrics.KEY)
+    return drawn.join(rows.select(names), on=list(metrics.KEY), maintain_order="left")
 
 
 def scored(panel: Panel, plan: Plan, measure: str, rows: pl.DataFrame, *, fitted: dict[str, Fitted]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from vacances_scolaires_france import SchoolHolidayDates, UnsupportedYearException
 
+from urbancast.core.product import Product
 from urbancast.core.time import local_hour_of_week
 from urbancast.features.panel import Panel
 
@@ -48,7 +49,7 @@ def add(rows: pl.DataFrame, panel: Panel, params: Mapping[str, Any]) -> pl.DataF
 
 
 def _calendar(days: list[date], panel: Panel, params: Mapping[str, Any]) -> pl.DataFrame:
-    is_holiday = _public_holidays(days, panel)
+    is_holiday = public_holidays(days, panel)
     one = timedelta(days=1)
     angle = np.array([day.timetuple().tm_yday for day in days]) * (2 * np.pi / 365.25)
     bridge = [_is_bridge(day, is_holiday) for day in days]
@@ -66,14 +67,15 @@ def _calendar(days: list[date], panel: Panel, params: Mapping[str, Any]) -> pl.D
     return table.with_columns(pl.exclude("_day").cast(pl.Float32))
 
 
-def _public_holidays(days: list[date], panel: Panel) -> set[date]:
+def public_holidays(days: Sequence[date], where: Panel | Product) -> set[date]:
+    """Public holidays about the days (ordered): the country's, its subdivision's and the city's own."""
     if not days:
         return set()
     years = range(days[0].year - 1, days[-1].year + 2)
-    own = {date(year, day.month, day.day) for day in panel.holidays for year in years if year >= day.since}
-    if not panel.country:
+    own = {date(year, day.month, day.day) for day in where.holidays for year in years if year >= day.since}
+    if not where.country:
         return own
-    return own | set(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years))
+    return own | set(holidays.country_holidays(where.country, subdiv=where.subdivision, years=years))
 
 
 def _is_bridge(day: date, is_holiday: set[date]) -> bool:
