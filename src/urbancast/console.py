@@ -20,14 +20,13 @@ from urbancast import products as catalogue
 from urbancast.core.errors import QueryError
 from urbancast.core.time import iso, parse_instant
 from urbancast.evaluation.backtest import Backtest
-from urbancast.flows import opening
+from urbancast.flows import opening, standing
 from urbancast.flows.cycle import Lived
 from urbancast.flows.job import Job
 from urbancast.flows.proof import Proof
 from urbancast.flows.summary import Summary, summarise
 from urbancast.flows.tally import Tally
 from urbancast.flows.trial import Trial
-from urbancast.lake import runs, serving
 from urbancast.lake.store import Lake
 from urbancast.registry.record import Decision
 from urbancast.registry.release import Release
@@ -230,30 +229,14 @@ def facts(result: Any, *, as_json: bool) -> None:
 
 
 def status(lake: Lake, *, as_json: bool) -> None:
-    """Print what each product serves and what ran last."""
-    current = serving.current(lake)
-    rows = []
-    for name in catalogue.discover():
-        served, ran = current.get(name), runs.read(lake, name)
-        last = ran.sort("at").tail(1).to_dicts()
-        rows.append(
-            {
-                "product": name,
-                "provenance": served["provenance"] if served else None,
-                "origin": served["origin"] if served else None,
-                "data_to": served["data_to"] if served else None,
-                "releases": served["releases"] if served else {},
-                "last_step": f"{last[0]['flow']}: {last[0]['step']} {last[0]['state']}" if last else None,
-                "failures": catalogue.failures().get(name),
-            }
-        )
+    """Print how each product stands, the worst first."""
+    rows = standing.read(lake)
     if as_json:
         _json(rows)
         return
-    table = Table("product", "provenance", "origin", "data to", "releases", "last step")
-    for row in rows:
-        table.add_row(*(_short(row[key]) for key in list(row)[:6]))
-    out.print(table)
+    for table in standing.tables(rows):
+        out.print(table)
+        out.print()
 
 
 def _summaries(summaries: list[Summary]) -> None:

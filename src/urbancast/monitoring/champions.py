@@ -57,7 +57,7 @@ def decisions(look: Look, product: str, *, limit: int = 20) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def candidates(look: Look, product: str, *, limit: int = 30) -> list[dict[str, Any]]:
+def choices(look: Look, product: str, *, limit: int = 30) -> list[dict[str, Any]]:
     """Releases one may promote or go back to, newest first."""
     rows = lineage.known(look, product).filter(pl.col("number") >= 0).sort("created_at", "number").reverse().head(limit)
     names = ("release", "measure", "number", "candidate")

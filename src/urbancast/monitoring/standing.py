@@ -47,7 +47,7 @@ def of(look: Look, product: Product, lease: Mapping[str, Any] | None, *, now: da
         "is_paused": requests.was_paused(asked),
         "doing": doing(look, product.id, lease, now=now),
         "serving": serving,
-        "releases": champions.candidates(look, product.id),
+        "choices": champions.choices(look, product.id),
         "freshness": late,
         "retraining": retraining(look, product.id, now=now),
         "alerts": open_alerts,
