@@ -321,11 +321,21 @@ class Derived:
     combine: Callable[[Any], Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Attributed:
+    """Places with their ``attributes`` (JSON), one row a place and vintage; and rows of the facts that fit no place.
+
+    ``places``: places-table columns; ``quarantine``: source, row (JSON), rule, reason.
+    """
+
+    places: pl.DataFrame
+    quarantine: pl.DataFrame
+
+
 # Raw frames by source (an iterator of frames for a streamed one) → observations.
 Observe = Callable[[Mapping[str, Any], ObserveContext], Observed]
-# Places (places-table columns) and canonical frames of the ``facts`` sources → places with ``attributes`` (JSON),
-# one row a place and vintage (``valid_from``, ``valid_to``).
-Attributes = Callable[[pl.DataFrame, Mapping[str, pl.DataFrame]], pl.DataFrame]
+# Places (places-table columns) and canonical frames of the ``facts`` sources → places by vintage, and what fits none.
+Attributes = Callable[[pl.DataFrame, Mapping[str, pl.DataFrame]], Attributed]
 # Raw frames by source → events where they happened (lat, lon, time, available_at), one row each: shares of roads.
 Events = Callable[[Mapping[str, pl.DataFrame]], pl.DataFrame]
 Sample = Callable[..., pl.DataFrame]

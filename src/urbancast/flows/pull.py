@@ -230,7 +230,9 @@ def _put_places(job: Job, run_id: str) -> None:
     else:
         frame = shapes.schematic(job.product)
     if job.recipe.attributes is not None:
-        frame = job.recipe.attributes(frame, {source.name: _facts(job, source) for source in facts})
+        told = job.recipe.attributes(frame, {source.name: _facts(job, source) for source in facts})
+        quarantine.add(job.lake, job.product.id, told.quarantine, run=run_id)
+        frame = told.places
     places.put(job.lake, job.product.id, frame)
 
 

@@ -74,7 +74,10 @@ def test_each_vintage_holds_from_its_date_with_streets_and_capacities(shared_dat
     meters = pl.concat(
         [table(shared_data(f"madrid/{name}.csv"), "meters") for name in ("meters_2020", "meters_2022_04")]
     )
-    found = attributes(real_places(shared_data).places, {"spaces": spaces, "meters": meters})
+    told = attributes(real_places(shared_data).places, {"spaces": spaces, "meters": meters})
+    found = told.places
+    kept_out = told.quarantine.select("source", "rule").rows()  # a row without a number, and a blank one
+    assert kept_out == [("spaces", "no-number"), ("meters", "no-place")]
     assert found.height == 4 * 60
     begins = [
         datetime(2019, 12, 31, 23, tzinfo=UTC),

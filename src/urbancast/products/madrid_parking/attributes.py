@@ -9,39 +9,55 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
-import structlog
 
 from urbancast.core.errors import ContractError
+from urbancast.core.product import Attributed
 from urbancast.core.time import UTC_US, local_midnight
 from urbancast.products.madrid_parking.regulated import TZ
 from urbancast.products.madrid_parking.streets import spoken
+from urbancast.products.sorting import quarantined
 
 _VINTAGE = re.compile(r"(20\d\d)(?:[_-]?(0[1-9]|1[0-2]))?(?!\d)")
 _BLOCK_DEG = 0.001  # a street is told in pieces of about a hundred metres
 _COLOURS = {"VERDE": "green", "AZUL": "blue"}
-_log = structlog.get_logger(__name__)
+_NO_PLACE = "its neighbourhood is none of the places"
 
 
-def attributes(places: pl.DataFrame, facts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def attributes(places: pl.DataFrame, facts: Mapping[str, pl.DataFrame]) -> Attributed:
     """Places, one row a place and vintage: first without capacities, then from each vintage's date to the next.
 
-    Spaces of a neighbourhood that has no place are told in the log, never given to another.
+    Spaces and meters of a neighbourhood that has no place are kept out with that reason, never given to another.
     """
-    spaces = facts["spaces"].drop_nulls("spaces")
+    names = places["place"].to_list()
+    sorted_out = [_placed(facts[source], source, names) for source in ("spaces", "meters")]
+    (spaces, lost), (meters_in_place, lost_meters) = sorted_out
     vintages = sorted((vintage(file), file) for file in spaces["file"].unique().to_list())
     starts = [start for start, _ in vintages]
-    meters = _meters(facts["meters"])
+    meters = _meters(meters_in_place)
     parts = [places.with_columns(valid_to=_instant(starts[0] if starts else None))]
     for (start, file), end in zip(vintages, [*starts[1:], None][: len(vintages)], strict=True):
         rows = spaces.filter(pl.col("file") == file)
-        told = _told(rows, meters, names=set(places["place"]), file=file)
+        told = _told(rows, meters)
         texts = [json.dumps(told.get(place, _nothing()), ensure_ascii=False) for place in places["place"]]
         parts.append(
             places.with_columns(
                 attributes=pl.Series(texts, dtype=pl.String), valid_from=_instant(start), valid_to=_instant(end)
             )
         )
-    return pl.concat(parts).select(places.columns)
+    kept_out = pl.concat([lost, lost_meters])
+    return Attributed(places=pl.concat(parts).select(places.columns), quarantine=kept_out)
+
+
+def _placed(rows: pl.DataFrame, source: str, names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of known places, and the others as quarantine; of spaces also those without a number."""
+    has_place = pl.col("place").is_in(names).fill_null(value=False)
+    placeless = quarantined(rows.filter(~has_place), source=source, rule="no-place", reason=_NO_PLACE)
+    placed = rows.filter(has_place)
+    if source != "spaces":
+        return placed, placeless
+    empty = placed.filter(pl.col("spaces").is_null())
+    uncounted = quarantined(empty, source=source, rule="no-number", reason="it does not say how many spaces")
+    return placed.drop_nulls("spaces"), pl.concat([placeless, uncounted])
 
 
 def vintage(file: str) -> datetime:
@@ -65,14 +81,9 @@ def with_measure(spaces: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _told(spaces: pl.DataFrame, meters: Mapping[str, int], *, names: set[str], file: str) -> dict[str, dict[str, Any]]:
-    rows = with_measure(spaces)
-    lost = rows.filter(~pl.col("place").is_in(list(names)) | pl.col("place").is_null())
-    if lost.height:
-        where = lost.group_by("place").agg(pl.col("spaces").sum()).sort("place", nulls_last=True)
-        _log.warning("spaces_without_place", file=file, spaces=dict(where.iter_rows()))
+def _told(spaces: pl.DataFrame, meters: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for (place,), part in rows.filter(pl.col("place").is_in(list(names))).partition_by("place", as_dict=True).items():
+    for (place,), part in with_measure(spaces).partition_by("place", as_dict=True).items():
         found[str(place)] = {
             "capacity": _by_measure(part),
             "streets": _streets(part),
