@@ -101,7 +101,7 @@ def _holidays(days: Collection[date], panel: Panel) -> dict[date, str]:
     own = {date(year, day.month, day.day): day.name for day in panel.holidays for year in years if year >= day.since}
     if not panel.country or not years:
         return own
-    return dict(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years)) | own
+    return dict(holidays.country_holidays(panel.country, subdiv=panel.subdivision, years=years, language="en_US")) | own
 
 
 def _fact(row: Mapping[str, Any], tz: str, named: Mapping[date, str]) -> dict[str, Any]:
