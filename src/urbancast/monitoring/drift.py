@@ -37,7 +37,7 @@ NEEDED = HISTORY + WINDOW + 7 * WEEKS  # days of data that a judgement of one da
 LEAST_COUNT = 20.0  # a unit has as many a day; places with fewer are judged together
 SHIFTED, STEP = 0.2, 2.5  # the group looked for: a fifth of the units, so many of their standard deviations
 FURTHEST = 4.5  # no unit alone says more
-GROUP_CHANCE = 1e-4
+GROUP_CHANCE = 5e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +118,12 @@ def level_shift(measure: str, logs: Floats, names: Sequence[str], days: Sequence
     if not is_judged.any():
         return None
     z = ((means - centre[:, None]) / error[:, None])[is_judged]
+    z = z - _common(z)[None]
     evidence = _evidence(z)
     before = evidence[:, :-WINDOW][:, -HISTORY:]
     usual_spread = np.nanmax([spread(before), np.zeros(2)], axis=0)
     direction = int(np.argmax(evidence[:, -1]))
-    limit = max(math.log(2 / GROUP_CHANCE), float(middle(before)[direction] + 6 * usual_spread[direction]))
+    limit = max(math.log(2 / GROUP_CHANCE), float(middle(before)[direction] + 5 * usual_spread[direction]))
     sign = 1 if direction == 0 else -1
     moved = _moved(z[:, -1] * sign, (means - centre[:, None])[is_judged][:, -1], np.array(names)[is_judged])
     return Signal(
@@ -149,6 +150,22 @@ def _apart(logs: Floats) -> Floats:
     if len(logs) < 8:
         return logs
     return np.asarray(logs - middle(logs, axis=0)[None])
+
+
+def _common(z: Floats) -> Floats:
+    """What all units but those that moved share; shape (days,). A median alone would lean towards the moved.
+
+    Expectation and maximisation of the mixture of the unmoved and a group on either side.
+    """
+    if len(z) < 8:
+        return np.zeros(z.shape[1])
+    common = middle(z, axis=0)
+    for _ in range(12):
+        away = z - common[None]
+        odds = SHIFTED / (1 - SHIFTED) / 2 * np.exp(np.minimum(STEP * np.abs(away) - STEP**2 / 2, 50.0))
+        weight = np.where(np.isfinite(away), 1 / (1 + odds), 0.0)
+        common = np.nansum(weight * np.nan_to_num(z), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    return np.asarray(common)
 
 
 def _windows(rest: Floats) -> Floats:

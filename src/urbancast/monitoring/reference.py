@@ -16,7 +16,7 @@ from scipy import stats
 from urbancast.core.product import Product
 from urbancast.core.time import DAY, as_grain, local_midnight
 
-WEEKS = 5  # comparable weeks that a day is held against
+WEEKS = 7  # comparable weeks that a day is held against
 LEAST_WEEKS = 3
 MAD_TO_SD = 1.4826  # of normal values
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -96,16 +96,23 @@ def intervals(product: Product, day: date) -> list[datetime]:
 
 
 def usual(values: Floats, unusual: Flags, *, is_sparse: bool = False) -> Floats:
-    """What each interval had in the comparable weeks before it: median (mean of sparse counts); same shape."""
+    """What each interval had in the comparable weeks before it: their mean without the highest and the lowest.
+
+    Of sparse counts the plain mean; same shape, NaN where fewer than ``LEAST_WEEKS`` weeks are known.
+    """
     past = np.where(unusual[None, :, None], np.nan, values)
     shape = values.shape
     weeks = np.full((WEEKS, *shape), np.nan)
     for week in range(1, WEEKS + 1):
         weeks[week - 1, :, 7 * week :] = past[:, : max(0, shape[1] - 7 * week)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # an interval of which nothing is known stays NaN
-        middle = np.nanmean(weeks, axis=0) if is_sparse else np.nanmedian(weeks, axis=0)
-    return np.where(np.isfinite(weeks).sum(axis=0) >= LEAST_WEEKS, middle, np.nan)
+    is_known = np.isfinite(weeks)
+    count, total = is_known.sum(axis=0), np.nansum(weeks, axis=0)
+    is_enough = count >= LEAST_WEEKS
+    if not is_sparse:
+        highest, lowest = (np.where(is_known, weeks, far) for far in (-np.inf, np.inf))
+        total = total - np.where(is_enough, highest.max(axis=0), 0.0) - np.where(is_enough, lowest.min(axis=0), 0.0)
+        count = count - 2
+    return np.where(is_enough, total / np.maximum(count, 1), np.nan)
 
 
 def on_days(rows: pl.DataFrame, days: Sequence[date], column: str) -> Floats:
