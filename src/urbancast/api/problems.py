@@ -30,6 +30,7 @@ STATES: dict[str, tuple[int, str]] = {
     "unknown-table": (404, "No such table to export"),
     "address-unknown": (404, "Address not found"),
     "unknown-ui": (404, "Not behind this login"),
+    "unknown-day": (404, "No entries on that day"),
     "unknown-run": (404, "No such run"),
     "unknown-runbook": (404, "No such runbook"),
     "no-such-lens": (404, "Not answered for this product"),
