@@ -39,6 +39,8 @@ def test_a_second_upkeep_at_once_is_refused(lake: Lake) -> None:
 def test_raw_pages_and_named_releases_stay_and_files_of_no_release_go(lake: Lake, riverton: Open) -> None:
     with riverton(lake) as (job, _):
         cycle.begin(job)
+        served = forecast.serving_releases(job)["bikes"]
+    lake.files.put(f"{served.path}/evidence/plots/pit.png", b"deep beside a release")
     kept = [*lake.files.list("raw"), *lake.files.list("releases")]
     lake.files.put("releases/riverton/bikes-gbm-0123456789/model.json", b"{}")
     assert maintain.run(lake, now=NOW)["swept"] == 1

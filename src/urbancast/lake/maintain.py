@@ -41,7 +41,12 @@ def expire_logs(lake: Lake, *, now: datetime) -> int:
 def unnamed_releases(lake: Lake, product: str) -> list[str]:
     """Files of releases that no row names: of a training that runs, or was killed between its files and its row."""
     named = set(lake.scan("releases", product=product).select(pl.col("path").unique()).collect()["path"])
-    return [path for path in lake.files.list(f"releases/{product}") if path.rpartition("/")[0] not in named]
+    return [path for path in lake.files.list(f"releases/{product}") if release_of(path) not in named]
+
+
+def release_of(path: str) -> str:
+    """Folder of the release that a file below ``releases/`` belongs to, however deep it lies."""
+    return "/".join(path.split("/")[:3])
 
 
 def sweep_releases(lake: Lake, product: str) -> int:

@@ -1,0 +1,170 @@
+"""Flows as real processes, forked from one that has loaded everything: to be killed, stopped, and run beside others.
+
+Commands are JSON lines on standard input, answers JSON lines on standard output. ``{"verb", "lake", "now"}`` runs a flow
+of Riverton under its lease in a process of its own; ``kill``: SIGKILL at the n-th boundary of its steps (0: the first
+step's start; then its end, the next one's start, …). The answer is the exit code and what was printed to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+PRODUCT = "riverton"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: exit code (−9: killed) and the lines it wrote to standard error."""
+
+    code: int
+    said: str
+
+
+class Zygote:
+    """The process that the others are forked from; ``run`` waits for the end of each."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, verb: str, lake: Any, now: datetime, **more: Any) -> Ended:
+        """Run a verb in a process of its own to its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        command = {"verb": verb, "lake": str(lake), "now": now.isoformat(), **more}
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return Ended(*json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def zygote() -> Iterator[Zygote]:
+    """A zygote with the environment as it is."""
+    with subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Zygote(process)
+
+
+def command(*words: str) -> list[str]:
+    """Command line that runs this module."""
+    return [sys.executable, "-m", "tests.flows.process", *words]
+
+
+def main() -> None:
+    """Fork a process for each command, one after the other; with a verb in the arguments, be that process."""
+    load()
+    if len(sys.argv) > 1:
+        sys.exit(work(json.loads(sys.argv[1])))
+    for line in sys.stdin:
+        with tempfile.TemporaryFile("w+") as said:
+            child = os.fork()
+            if child == 0:
+                os.dup2(said.fileno(), 2)
+                code = 70
+                try:
+                    code = work(json.loads(line))
+                finally:
+                    sys.stderr.flush()
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            said.seek(0)
+            print(json.dumps([code, said.read()]), flush=True)
+
+
+def load() -> None:
+    """Import all that a flow needs, so that a fork is ready at once; no thread pool may have started by then."""
+    import lightgbm  # noqa: F401
+    import mlflow.tracking  # noqa: F401
+
+    from urbancast.flows import asked, backup, cycle, maintain, opening, retraining, watch  # noqa: F401
+    from urbancast.portals import emulator  # noqa: F401
+
+    names = {Path(f"/proc/self/task/{task}/comm").read_text().strip() for task in os.listdir("/proc/self/task")}
+    unsafe = {name for name in names if not name.startswith(("python", "jemalloc", "polars-ooc"))}
+    assert not unsafe, f"expected no thread at work before a fork, found {unsafe}"
+
+
+def work(given: Mapping[str, Any]) -> int:
+    """Run a verb; the exit code as of the command line."""
+    import structlog
+
+    from urbancast.core.errors import UrbancastError
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    teller = _killing(given["kill"]) if "kill" in given else _tell
+    try:
+        _VERBS.get(given["verb"], _of_product)(given, teller)
+    except UrbancastError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _of_product(given: Mapping[str, Any], teller: Any) -> None:
+    from urbancast import flows
+    from urbancast.flows import asked, backtest, cycle, forecast, opening, probation, pull, replay, retraining, rollback
+    from urbancast.flows import train, verify, watch
+    from urbancast.lake.store import Lake
+
+    verbs: dict[str, Callable[[Any], Any]] = {
+        "begin": cycle.begin, "pull": pull.run, "baselines": train.baselines, "backtest": backtest.run,
+        "improve": cycle.improve, "forecast": forecast.run, "replay": replay.run, "verify": verify.run,
+        "rollback": rollback.run, "probation": probation.review, "retraining": retraining.run, "watch": watch.run,
+        "asked": asked.run, "daily": cycle.daily,
+    }  # fmt: skip
+    assert flows is not None
+    now = datetime.fromisoformat(given["now"])
+    with opening.jobs(
+        [PRODUCT], Lake.open(given["lake"]), opening.Origin(is_sample=True), now=now, teller=teller
+    ) as jobs:
+        verbs[given["verb"]](jobs[0])
+
+
+def _maintain(given: Mapping[str, Any], teller: Any) -> None:
+    from urbancast.flows import maintain
+    from urbancast.lake.store import Lake
+
+    maintain.run(Lake.open(given["lake"]), now=datetime.fromisoformat(given["now"]), teller=teller)
+
+
+def _backup(given: Mapping[str, Any], teller: Any) -> None:
+    from urbancast.flows import backup
+    from urbancast.lake.store import Lake
+
+    backup.backup(Lake.open(given["lake"]), given["to"], teller=teller)
+
+
+_VERBS = {"maintain": _maintain, "backup": _backup}
+
+
+def _tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
+    if os.environ.get("TELL"):
+        print(f"{step} {state}", flush=True)
+
+
+def _killing(at: int) -> Any:
+    """Teller that kills this process at a boundary of its steps."""
+    seen = 0
+
+    def tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
+        nonlocal seen
+        if seen == at:
+            print(f"killed as {step} was {state}", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+
+    return tell
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    main()
