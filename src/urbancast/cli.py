@@ -262,6 +262,18 @@ def verify(
 
 
 @app.command()
+def watch(
+    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
+) -> None:
+    """Measure freshness, missing data and drift; open and resolve alerts, and tell those who should act."""
+    from urbancast import watching
+    from urbancast.flows import watch as flow
+
+    with show.job(product, lake, as_of=as_of) as job:
+        watching.shown(flow.run(job), as_json=as_json)
+
+
+@app.command()
 def export(
     product: ProductArgument,
     table: Annotated[str, typer.Argument(help="forecasts, scores or observations")],
