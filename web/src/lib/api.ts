@@ -1,6 +1,6 @@
 // The only module that talks to the API; always its own origin, never another host.
 import type { End, NearAnswer, PairAnswer, RouteAnswer, StockPlan } from './payloads'
-import type { Answer, Hit, MapFrame, Places, Product, Series, Status, TrackRecord } from './types'
+import type { Answer, Hit, LedgerState, MapFrame, Places, Product, Series, Status, TrackRecord } from './types'
 
 export interface ProblemBody {
   status?: number
@@ -27,7 +27,7 @@ export class Problem extends Error {
   }
 }
 
-async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   let reply: Response
   try {
     reply = await fetch(path, { headers: { accept: 'application/json' }, ...init })
@@ -41,10 +41,10 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   throw new Problem(reply.status >= 500 && !problem.state ? { ...problem, state: 'not-ready' } : problem, reply.status || 500)
 }
 
-const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+export const post = <T>(path: string, body: unknown, signal?: AbortSignal, more: Record<string, string> = {}): Promise<T> =>
   ask<T>(path, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    headers: { 'content-type': 'application/json', accept: 'application/json', ...more },
     body: JSON.stringify(body),
     signal,
   })
@@ -80,5 +80,9 @@ export const search = (product: string, text: string, signal?: AbortSignal) =>
   post<{ hits: Hit[] }>(of(product, 'search'), { text }, signal)
 export const trackRecord = (product: string, measure: string) =>
   ask<TrackRecord>(of(product, 'track-record', { measure }))
+export const recordCsv = (product: string, measure: string, table: 'calibration' | 'misses' | 'rolling') =>
+  of(product, 'track-record.csv', { table, measure })
+export const ledgerUrl = (product: string) => of(product, 'ledger')
+export const ledger = (product: string) => ask<LedgerState>(ledgerUrl(product))
 export const exportUrl = (product: string, table: 'forecasts' | 'scores', media: 'csv' | 'parquet' = 'csv') =>
   of(product, `export/${table}.${media}`)

@@ -1,4 +1,9 @@
+import { operations } from './operations.en'
+import { record } from './record.en'
+
 export const en = {
+  ...operations,
+  ...record,
   nav_map: 'Map',
   nav_track: 'Track record',
   nav_about: 'About',

@@ -1,6 +1,10 @@
 import type { Words } from './en'
+import { operations } from './operations.es'
+import { record } from './record.es'
 
 export const es: Words = {
+  ...operations,
+  ...record,
   nav_map: 'Mapa',
   nav_track: 'Historial',
   nav_about: 'Acerca de',

@@ -1,6 +1,10 @@
 import type { Words } from './en'
+import { operations } from './operations.fr'
+import { record } from './record.fr'
 
 export const fr: Words = {
+  ...operations,
+  ...record,
   nav_map: 'Carte',
   nav_track: 'Bilan',
   nav_about: 'À propos',
