@@ -129,13 +129,13 @@ def _free_bytes(url: str) -> int | None:
 def _of_drift(job: Job) -> Iterator[Found]:
     """What the newest measured days say together: drift, shifted groups, missing values, dead sensors."""
     rows = drift.read(job.lake, job.product.id)
-    days = rows["day"].unique().sort().tail(findings.DEBOUNCE[1]).to_list()
+    days = rows["day"].unique().sort().tail(findings.KEPT_DAYS).to_list()
     rows = rows.filter(pl.col("day").is_in(days))
     if rows.is_empty():
         return
     newest, whole = rows.filter(pl.col("day") == days[-1]), rows.filter(pl.col("place") == "")
     yield from findings.drifted(whole.filter(pl.col("kind") != "missing"))
-    shifts = newest.filter(pl.col("signal") == "level-shift")
+    shifts = whole.filter(pl.col("signal") == findings.SHIFT).sort("day")
     yield from findings.shifted(shifts, {row["measure"]: json.loads(row["facts"]) for row in shifts.to_dicts()})
     shares = newest.filter(pl.col("kind") == "missing", pl.col("place") == "")
     missing = {

@@ -30,11 +30,15 @@ GRAVITY: Mapping[str, int] = {"info": 0, "warning": 1, "critical": 2}
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Something a person should act on: ``alert`` is ``KIND`` or ``KIND:subject``, ``message`` says it in numbers."""
+    """Something a person should act on: ``alert`` is ``KIND`` or ``KIND:subject``, ``message`` says it in numbers.
+
+    ``is_fading``: no longer so, but lately: it keeps an open alert open and opens none, so that none flickers.
+    """
 
     alert: str
     severity: Severity
     message: str
+    is_fading: bool = False
 
     @property
     def kind(self) -> str:
@@ -77,11 +81,11 @@ def changes(current: Mapping[str, str], found: Sequence[Found], *, judged: Seque
         if known is None or GRAVITY[one.severity] > GRAVITY[known.severity]:
             worst[one.alert] = one
     return Change(
-        opened=[one for name, one in worst.items() if name not in current],
+        opened=[one for name, one in worst.items() if name not in current and not one.is_fading],
         raised=[one for name, one in worst.items() if name in current and _is_graver(one, current[name])],
         resolved=[name for name in current if name not in worst and kind_of(name) in judged],
     )
 
 
 def _is_graver(one: Found, severity: str) -> bool:
-    return GRAVITY[one.severity] > GRAVITY[severity]
+    return not one.is_fading and GRAVITY[one.severity] > GRAVITY[severity]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -139,19 +140,27 @@ class Email:
 
     def _connected(self) -> smtplib.SMTP:
         host, secure = str(self._server.hostname), self._server.scheme == "smtps"
-        kind = smtplib.SMTP_SSL if secure else smtplib.SMTP
-        server = kind(host, self._server.port or (465 if secure else 25), timeout=self.timeout_s)
-        if not secure and parse_qs(self._server.query).get("starttls", ["0"]) == ["1"]:
-            server.starttls()
-        if self._server.username:
-            server.login(unquote(self._server.username), unquote(self._server.password or ""))
+        trust, wait = ssl.create_default_context(), self.timeout_s
+        server = (
+            smtplib.SMTP_SSL(host, self._server.port or 465, timeout=wait, context=trust)
+            if secure
+            else smtplib.SMTP(host, self._server.port or 25, timeout=wait)
+        )
+        try:
+            if not secure and parse_qs(self._server.query).get("starttls", ["0"]) == ["1"]:
+                server.starttls(context=trust)
+            if self._server.username:
+                server.login(unquote(self._server.username), unquote(self._server.password or ""))
+        except (smtplib.SMTPException, OSError):
+            server.close()
+            raise
         return server
 
     def _letter(self, word: Mapping[str, Any]) -> EmailMessage:
         letter = EmailMessage()
         state = "resolved" if word["state"] == "resolved" else word["severity"]
         letter["Subject"] = f"[urbancast] {state}: {word['product']} {word['alert']}"
-        letter["From"], letter["To"] = f"urbancast@{self._server.hostname}", self.to
+        letter["From"], letter["To"] = f"urbancast <{self.to}>", self.to
         simulated = ["The numbers come from a simulated source."] if word["simulated"] else []
         lines = [word["message"], "", f"since {word['since']}", word["action"], *simulated]
         letter.set_content("\n".join(lines) + "\n")

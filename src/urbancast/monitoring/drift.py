@@ -29,7 +29,7 @@ from urbancast.monitoring.reference import (
 )
 
 Kind = Literal["input", "target", "forecast", "residual", "missing"]
-RATE = 0.005  # false share of what is said to drift, on a day
+RATE = 0.002  # false share of what is said to drift, on a day
 WINDOW = 3  # days that speak together
 HISTORY = 56  # days before them that say what is usual
 LEAST_HISTORY = 21
@@ -37,7 +37,7 @@ NEEDED = HISTORY + WINDOW + 7 * WEEKS  # days of data that a judgement of one da
 LEAST_COUNT = 20.0  # a unit has as many a day; places with fewer are judged together
 SHIFTED, STEP = 0.2, 2.5  # the group looked for: a fifth of the units, so many of their standard deviations
 FURTHEST = 4.5  # no unit alone says more
-GROUP_CHANCE = 5e-3
+GROUP_CHANCE = 3e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,8 @@ def threshold(signals: Sequence[Signal]) -> float:
 def deviation(series: Floats, *, is_upper: bool = False) -> tuple[float, int, dict[str, float]] | None:
     """Score of a daily series' last days against those before: score, effective days, facts; None where too early.
 
-    Days without a value are left out. A straight line through the past is the season's; what is left of it scatters.
+    Days without a value are left out. Medians of a few days speak, past and present: one wild day says nothing. A
+    straight line through the past is the season's; what is left of it scatters.
     """
     known = np.asarray(series)[np.isfinite(series)]
     if not len(series) or not np.isfinite(series[-1]) or len(known) < LEAST_HISTORY + WINDOW:
@@ -78,15 +79,15 @@ def deviation(series: Floats, *, is_upper: bool = False) -> tuple[float, int, di
     slope = season(past)
     level = float(np.median(past - slope * at))
     rest = past - level - slope * at
-    means = np.convolve(rest, np.ones(WINDOW) / WINDOW, mode="valid")
-    error = max(float(spread(means)), float(means.std()) / 1.5, 1e-9)
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(rest, WINDOW), axis=1)
+    error = max(float(spread(medians)), float(medians.std()), 1e-9)
     days = max(4.0, effective(rest))
     expected = level + slope * (len(past) + (WINDOW - 1) / 2)
-    moved = float(now.mean()) - expected
+    moved = float(np.median(now)) - expected
     statistic = moved / (error * math.sqrt(1 + WINDOW / days))
     if is_upper and statistic < 0:
         statistic = 0.0
-    facts = {"now": float(now.mean()), "usual": expected, "spread": error, "t": statistic, "days": days}
+    facts = {"now": float(np.median(now)), "usual": expected, "spread": error, "t": statistic, "days": days}
     return surprise(statistic, days - 1), int(days), facts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from urbancast.monitoring.reference import effective
 
 GRAVE_MISSED = 3  # updates
 DEBOUNCE = (2, 3)  # a signal has drifted on so many of so many judged days
+KEPT_DAYS = 7  # an alert on drift ends when no day of as many says so any more
+SHIFT = "level-shift"
 NAMED_ALONE = 5  # sensors that die together beyond this are told in one word
 LEAST_DAYS = 10  # effective, before coverage and skill are judged
 COVERED = (0.75, 0.85)  # band in which 80 % ranges should hold, in the long run
@@ -111,21 +113,18 @@ def drifted(rows: pl.DataFrame) -> list[Found]:
     """Signals of all places that drifted on enough of the last judged days. ``rows``: drift rows with place ""."""
     found = []
     for (measure, kind), part in rows.group_by("measure", "kind", maintain_order=True):
-        moved = [
-            signal
-            for (signal,), one in part.filter(pl.col("signal") != "level-shift").group_by("signal", maintain_order=True)
-            if _is_confirmed(one)
-        ]
-        if not moved:
+        by_signal = part.filter(pl.col("signal") != SHIFT).partition_by("signal", as_dict=True, maintain_order=True)
+        moved = {str(name): one.sort("day") for (name,), one in by_signal.items() if _is_confirmed(one)}
+        lately = {str(name): one.sort("day") for (name,), one in by_signal.items() if one["is_drifted"].any()}
+        if not moved and not lately:
             continue
-        newest = (
-            part.filter(pl.col("signal").is_in(moved)).sort("day").unique("signal", keep="last", maintain_order=True)
-        )
-        worst = newest.sort("score").row(-1, named=True)
         subject = "/".join(filter(None, (str(measure), str(kind))))
-        said = f"{', '.join(sorted(map(str, moved)))} of {subject} moved away from the same hours of the weeks before"
+        worst = max((one.row(-1, named=True) for one in (moved or lately).values()), key=lambda row: row["score"])
+        said = f"{', '.join(sorted(moved or lately))} of {subject} moved away from the same hours of the weeks before"
         odds = f"score {worst['score']:.1f} against {worst['threshold']:.1f} on {worst['day']}"
-        found.append(Found(alert=f"drift:{subject}", severity="warning", message=f"{said}: {odds}."))
+        found.append(
+            Found(alert=f"drift:{subject}", severity="warning", message=f"{said}: {odds}.", is_fading=not moved)
+        )
     return found
 
 
@@ -137,22 +136,21 @@ def _is_confirmed(rows: pl.DataFrame) -> bool:
 
 
 def shifted(rows: pl.DataFrame, facts: Mapping[str, Mapping[str, object]]) -> list[Found]:
-    """Groups of places that moved apart from the others. ``rows``: newest level-shift rows; ``facts`` by measure."""
+    """Groups of places that moved apart from the others. ``rows``: of level shifts; ``facts``: newest, by measure."""
     found = []
-    for row in rows.filter("is_drifted").sort("measure").iter_rows(named=True):
-        said = facts.get(row["measure"], {})
-        places = said.get("places", [])
+    for (measure,), part in rows.sort("measure", "day").group_by("measure", maintain_order=True):
+        if not part["is_drifted"].any():
+            continue
+        said = facts.get(str(measure), {})
+        places, change = said.get("places", []), said.get("change", 0.0)
         named = ", ".join(map(str, places[:6])) if isinstance(places, list) else ""
-        change = said.get("change", 0.0)
         share = f"about {change:+.0%} " if isinstance(change, float) else ""
-        found.append(
-            Found(
-                alert=f"level-shift:{row['measure']}",
-                severity="warning",
-                message=f"{said.get('units', '?')} places of {row['measure']} moved {share}apart from the others "
-                f"in the last days to {row['day']}: {named}.",
-            )
+        message = (
+            f"{said.get('units', '?')} places of {measure} moved {share}apart from the others in the last days to "
+            f"{part['day'][-1]}: {named}."
         )
+        fading = not part["is_drifted"][-1]
+        found.append(Found(alert=f"level-shift:{measure}", severity="warning", message=message, is_fading=fading))
     return found
 
 
@@ -237,9 +235,3 @@ def disk(free: int | None) -> list[Found]:
             message=f"{free / 1e9:.2f} GB are free where the lake lies.",
         )
     ]
-
-
-def judged_days(rows: pl.DataFrame, *, until: date) -> list[date]:
-    """The last days that were judged, as many as a drift is confirmed over."""
-    days = rows.filter(pl.col("day") <= until)["day"].unique().sort()
-    return days.tail(DEBOUNCE[1]).to_list()
