@@ -277,8 +277,16 @@ class Door:
         return [(row["actor"], row["action"], row["outcome"]) for row in audit.read(self.lake)][::-1]
 
 
-@pytest.fixture
-def door(lake: Lake) -> Door:
-    """A door with a key of each role."""
+@pytest.fixture(scope="session")
+def first_door(tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """A door with a key of each role, which no test changes."""
+    lake = Lake.open(str(tmp_path_factory.mktemp("door") / "lake"))
     made = {role: keys.new(lake, name=f"the {role}", role=role, at=NOON) for role in ("reader", "operator")}
     return Door(lake, {role: key for role, (key, _) in made.items()}, {role: text for role, (_, text) in made.items()})
+
+
+@pytest.fixture
+def door(first_door: Door, tmp_path: Path) -> Door:
+    """A door with a key of each role, of this test alone."""
+    shutil.copytree(first_door.lake.url, tmp_path / "lake")
+    return Door(Lake.open(str(tmp_path / "lake")), first_door.keys, first_door.texts)

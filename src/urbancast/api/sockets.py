@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 LOOK_AGAIN_S = 15.0
+CLOSE_S = 2.0
+TROUBLE = 1011
 ENDED = 1008  # policy violation: the session is over
 
 
@@ -37,28 +40,38 @@ async def joined(websocket: WebSocket) -> None:
     path = (websocket.scope.get("raw_path") or websocket.url.path.encode()).decode("ascii", "replace")
     wanted = websocket.scope.get("subprotocols") or None
     url = f"ws{aim.url.removeprefix('http')}{path}"
+    limits: dict[str, Any] = {"max_size": MAX_MESSAGE_BYTES, "open_timeout": 5, "close_timeout": CLOSE_S}
     try:
-        async with connect(url, subprotocols=wanted, proxy=None, max_size=MAX_MESSAGE_BYTES, open_timeout=5) as behind:
-            await websocket.accept(behind.subprotocol)
-            await _joined(websocket, behind)
+        behind = await connect(url, subprotocols=wanted, proxy=None, **limits)
     except (OSError, TimeoutError, WebSocketException):
-        await _closed(websocket, 1011)
+        await _closed(websocket, TROUBLE)
+        return
+    try:
+        await websocket.accept(behind.subprotocol)
+        await _joined(websocket, behind)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await behind.close()
 
 
 async def _joined(websocket: WebSocket, behind: ClientConnection) -> None:
     """Both directions and the watch at once; whichever ends first ends the others."""
+    from websockets.exceptions import ConnectionClosed
+
     code = 1000
     async with anyio.create_task_group() as group:
 
         async def outward() -> None:
-            async for message in behind:
-                await (websocket.send_text(message) if isinstance(message, str) else websocket.send_bytes(message))
+            with suppress(ConnectionClosed, WebSocketDisconnect, RuntimeError):
+                async for message in behind:
+                    await (websocket.send_text(message) if isinstance(message, str) else websocket.send_bytes(message))
             group.cancel_scope.cancel()
 
         async def inward() -> None:
-            while (message := await websocket.receive())["type"] == "websocket.receive":
-                text = message.get("text")
-                await behind.send(message["bytes"] if text is None else text)
+            with suppress(ConnectionClosed):
+                while (message := await websocket.receive())["type"] == "websocket.receive":
+                    text = message.get("text")
+                    await behind.send(message["bytes"] if text is None else text)
             group.cancel_scope.cancel()
 
         async def watch() -> None:
