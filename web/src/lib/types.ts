@@ -272,6 +272,96 @@ export interface KindRecord {
   by_day: DayRow[]
   best_places: PlaceRow[]
   worst_places: PlaceRow[]
+  effective_n?: number | null
+  by_lead?: LeadRow[]
+  by_decile?: DecileRow[]
+  pit?: PitRow[]
+  rolling?: RollingRow[]
+  rules?: RuleRow[]
+}
+
+export interface LeadRow {
+  lead_h: number
+  n: number
+  coverage: number | null
+  plus_minus: number | null
+  mae: number | null
+  crps: number | null
+  skill: number | null
+}
+
+export interface DecileRow {
+  decile: number
+  n: number
+  forecast: number | null
+  observed: number | null
+  ratio: number | null
+  coverage: number | null
+}
+
+export interface PitRow {
+  from: number
+  to: number
+  share: number
+}
+
+export interface RollingRow {
+  day: string
+  n: number
+  effective_n: number | null
+  coverage: number | null
+  low: number | null
+  high: number | null
+  skill: number | null
+}
+
+export interface RuleRow {
+  rule: string
+  n: number
+  skill: number | null
+}
+
+interface KnownValue {
+  time: string
+  value: number
+}
+
+export interface MissRow {
+  place: string
+  name: string
+  time: string
+  origin: string
+  value: number
+  mean: number
+  low: number
+  high: number
+  baseline_mean: number | null
+  known: {
+    lead_h?: number
+    reach_h?: number | null
+    newest?: KnownValue | null
+    week_before?: KnownValue | null
+    weather?: Record<string, number>
+    holiday?: string | null
+  }
+}
+
+export interface LedgerState {
+  head: string
+  entries: number
+  at: string | null
+  sums: Record<'issued' | 'scored' | 'rescored', { entries: number; rows: number }>
+  check: string
+}
+
+/** One dot of a chart of shares; ``at`` is where it stands, from 0 to 1. */
+export interface SharePoint {
+  key: string | number
+  at: number
+  name: string
+  share: number | null
+  half: number | null
+  n: number
 }
 
 export interface Verdict {
@@ -290,6 +380,7 @@ export interface TrackRecord {
   product: string
   measure: string
   kinds: Partial<Record<ScoreKind, KindRecord | null>>
+  misses?: Partial<Record<ScoreKind, MissRow[]>>
   verdicts: Verdict[]
 }
 
