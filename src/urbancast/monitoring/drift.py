@@ -38,6 +38,7 @@ LEAST_COUNT = 20.0  # a unit has as many a day; places with fewer are judged tog
 SHIFTED, STEP = 0.2, 2.5  # the group looked for: a fifth of the units, so many of their standard deviations
 FURTHEST = 4.5  # no unit alone says more
 GROUP_CHANCE = 3e-3
+FACTORS = 3  # at most, that units share beside their level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +148,26 @@ def _moved(z: Floats, moved: Floats, names: Any) -> dict[str, Any]:
 
 
 def _apart(logs: Floats) -> Floats:
-    """Logs without what all units share on a day; of few units as they are: there is no common level among them."""
+    """Logs without what units share on a day; of few units as they are: there is no common level among them."""
     if len(logs) < 8:
         return logs
-    return np.asarray(logs - middle(logs, axis=0)[None])
+    rest = np.asarray(logs - middle(logs, axis=0)[None])
+    rest = rest - middle(rest[:, :-WINDOW])[:, None]
+    return rest - _shared(rest)
+
+
+def _shared(rest: Floats) -> Floats:
+    """What units answer to alike, some more and some less (a wet morning): strong factors of the days before the last.
+
+    A factor is strong where its singular value is beyond what noise alone has. Marchenko and Pastur 1967.
+    """
+    scale = np.maximum(spread(rest), 1e-3)[:, None]
+    scaled = np.clip(np.nan_to_num(rest / scale), -4, 4)
+    past = scaled[:, :-WINDOW]
+    loadings, sizes, _ = np.linalg.svd(past, full_matrices=False)
+    edge = np.sqrt(past.shape[0]) + np.sqrt(past.shape[1])
+    strong = loadings[:, : min(FACTORS, int((sizes > edge).sum()))]
+    return np.asarray(strong @ (strong.T @ scaled) * scale)
 
 
 def _common(z: Floats) -> Floats:
