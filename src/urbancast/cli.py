@@ -73,7 +73,17 @@ def _fail(kind: str, message: str) -> None:
 @app.callback()
 def log_to_standard_error() -> None:
     """Open forecasts of how a city moves: what was promised, how sure we were, and how we did."""
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # whatever it is by then
+    structlog.configure(
+        processors=[_rendered],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever it is by then
+    )
+
+
+def _rendered(logger: Any, method: str, event: Any) -> Any:
+    """Text of a line, scrubbed; what scrubs is loaded with the first line."""
+    from urbancast.lake import quiet
+
+    return quiet.render(logger, method, event)
 
 
 @app.command()

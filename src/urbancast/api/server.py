@@ -8,6 +8,7 @@ import structlog
 import uvicorn
 
 from urbancast.api.app import create_app
+from urbancast.lake import quiet
 from urbancast.process import end_with_parent
 from urbancast.settings import settings
 
@@ -19,7 +20,8 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
     if deployed.with_parent:
         end_with_parent()
     level = logging.getLevelNamesMapping().get(deployed.log_level.upper(), logging.INFO)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    structlog.configure(processors=[quiet.render], wrapper_class=structlog.make_filtering_bound_logger(level))
+    logging.getLogger("uvicorn.error").addFilter(_says_no_address)
     uvicorn.run(
         create_app(lake_url, host=bound),
         host=bound,
@@ -31,3 +33,8 @@ def serve(lake_url: str | None = None, *, host: str | None = None, port: int | N
         log_level=level,
         timeout_graceful_shutdown=5,
     )
+
+
+def _says_no_address(record: logging.LogRecord) -> bool:
+    """Whether a line of the server may be shown: not those of sockets, nor of debugging, which show who asks what."""
+    return record.levelno > logging.DEBUG and "WebSocket %s" not in str(record.msg)
