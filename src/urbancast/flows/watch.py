@@ -73,7 +73,7 @@ def run(job: Job, *, is_replay: bool = False, to: Sequence[Channel] | None = Non
         rows=rows,
         drifted=_drifted(job),
         freshness=tuple(fresh),
-        found=tuple(found),
+        found=tuple(one for one in found if not one.is_fading),
         opened=tuple(opened),
         resolved=tuple(resolved),
         told=told,

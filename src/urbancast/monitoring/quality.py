@@ -175,12 +175,12 @@ def _frozen(places: Sequence[str], values: Floats, *, floor: float, grain_h: flo
     for row, place in enumerate(places):
         one = _ending(place, same[row], np.full(same.shape[1], steps[row]), floor=floor, grain_h=grain_h)
         if one is not None:
-            found.append(_named(one, "frozen"))
+            found.append(_named(one, "frozen", more_h=grain_h))  # as many pairs alike are one value more
     return found
 
 
-def _named(one: Dead, how: str) -> Dead:
-    return Dead(place=one.place, how=how, hours=one.hours, surprise=one.surprise, threshold=one.threshold)
+def _named(one: Dead, how: str, *, more_h: float = 0.0) -> Dead:
+    return Dead(place=one.place, how=how, hours=one.hours + more_h, surprise=one.surprise, threshold=one.threshold)
 
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:
