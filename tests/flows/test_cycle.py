@@ -168,16 +168,6 @@ def test_a_challenger_that_is_no_better_is_refused_with_numbers(lake: Lake, rive
     assert decision.reason == "worse than the champion"
 
 
-def test_a_changed_release_file_stops_the_forecast(lake: Lake, riverton: Open) -> None:
-    with riverton(lake) as (job, _):
-        cycle.begin(job)
-        release = forecast.serving_releases(job)["bikes"]
-        lake.files.put(f"{release.path}/model.json", b"{}")
-        with pytest.raises(ContractError, match="expected sha256"):
-            forecast.run(job.at(NOW + timedelta(days=1)))
-    assert serving.current(lake)["riverton"]["origin"] == NOW
-
-
 def test_a_lake_holds_one_provenance_a_product(lake: Lake, riverton: Open) -> None:
     with riverton(lake) as (job, _):
         pull.run(job)

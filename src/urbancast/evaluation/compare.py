@@ -1,12 +1,17 @@
-"""Is the challenger better, beyond luck? A paired day-block bootstrap and a coverage band."""
+"""Is the challenger better, beyond luck? A paired day-block bootstrap and a coverage band.
+
+And has a champion lost? The same pairs, looked at every night, so judged more strictly (decision 0015).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import special
 
 from urbancast.core.errors import ContractError
 from urbancast.evaluation.metrics import KEY, skill
@@ -15,6 +20,11 @@ COLUMN = {"mae": "absolute_error", "poisson_deviance": "deviance", "pinball": "p
 COVERAGE_BAND = (0.72, 0.88)
 DRAWS = 2000
 LEVEL = 0.95
+# A loss: with fewer local days than this it is judged by hours, at a stricter level, and must be far larger.
+ENOUGH_DAYS = 5
+LEAST_HOURS = 8
+DAY_LEVEL, HOUR_LEVEL = 0.99, 0.999
+LEAST_BY_DAY, LEAST_BY_HOUR = 0.02, 0.25
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -96,3 +106,67 @@ def _reason(low: float, high: float, coverage: float, *, is_honest: bool, days: 
     if not is_honest:
         return f"better, but its 80 % range held {coverage:.0%}"
     return f"better beyond noise, and its 80 % range held {coverage:.0%}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """How a champion did beside a rival, on rows both issued at the same moment, nights after it was promoted.
+
+    ``share``: its score over the rival's, less one (positive: it is worse). ``low`` and ``high`` bound the mean
+    difference champion − rival at ``level``, over ``blocks`` blocks of a day or, of a few days, of an hour (``by``).
+    """
+
+    is_lost: bool
+    share: float
+    low: float
+    high: float
+    level: float
+    by: str
+    blocks: int
+    days: int
+    rows: int
+    score: float
+    rival_score: float
+
+
+def lost(hours: pl.DataFrame) -> Loss | None:
+    """Loss over sums by local ``day`` and ``how``: n rows, the champion's loss ``a``, its rival's ``b``; None of none.
+
+    Lost: the interval lies above zero, and the difference is worth acting on. Student's t over blocks, for a
+    bootstrap of two days is certain of anything.
+    """
+    if hours.is_empty():
+        return None
+    days = int(hours["day"].n_unique())
+    is_daily = days >= ENOUGH_DAYS
+    level, least = (DAY_LEVEL, LEAST_BY_DAY) if is_daily else (HOUR_LEVEL, LEAST_BY_HOUR)
+    keys = ["day"] if is_daily else ["day", "how"]
+    blocks = hours.group_by(keys).agg(pl.col("n", "a", "b").sum()).sort(keys)
+    rows, score, beside = (float(blocks[name].sum()) for name in ("n", "a", "b"))
+    low, high = _t_interval(blocks["n"].to_numpy(), (blocks["a"] - blocks["b"]).to_numpy(), level=level)
+    share = score / beside - 1 if beside > 0 else (math.inf if score > 0 else 0.0)
+    is_enough = is_daily or blocks.height >= LEAST_HOURS
+    return Loss(
+        is_lost=is_enough and low > 0 and share >= least,
+        share=share,
+        low=low,
+        high=high,
+        level=level,
+        by="day" if is_daily else "hour",
+        blocks=blocks.height,
+        days=days,
+        rows=int(rows),
+        score=score / rows,
+        rival_score=beside / rows,
+    )
+
+
+def _t_interval(rows: Array, difference: Array, *, level: float) -> tuple[float, float]:
+    """Interval of Σ difference / Σ rows: blocks, not rows, are what is independent."""
+    count, total = len(rows), float(rows.sum())
+    ratio = float(difference.sum()) / total
+    if count < 2:
+        return -math.inf, math.inf
+    spread = math.sqrt(float(((difference - ratio * rows) ** 2).sum()) * count / (count - 1)) / total
+    half = float(special.stdtrit(count - 1, (1 + level) / 2)) * spread
+    return ratio - half, ratio + half

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from urbancast.core.errors import QueryError
 from urbancast.core.time import instants, iso
-from urbancast.flows import backtest, forecast, promote, pull, replay, train, verify
+from urbancast.flows import backtest, forecast, probation, promote, pull, replay, retraining, train, verify
 from urbancast.flows.job import Job
 from urbancast.flows.tally import Tally
 from urbancast.registry.record import Decision
@@ -44,10 +44,12 @@ def show_record(job: Job) -> None:
 
 
 def daily(job: Job) -> None:
-    """One day in production: pull, forecast, verify."""
+    """One day in production: pull, forecast, verify, roll back what lost, retrain what should be."""
     pull.run(job)
     forecast.run(job)
     verify.run(job)
+    probation.review(job)
+    retraining.run(job)
 
 
 def live(job: Job, *, as_of: datetime, until: datetime) -> Lived:

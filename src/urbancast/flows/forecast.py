@@ -12,56 +12,77 @@ from urbancast.core.errors import NotReadyError
 from urbancast.evaluation import backtest, derived
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import derive, network, panel as panels
+from urbancast.flows import derive, fallback, network, panel as panels, train
 from urbancast.flows.job import Job, step
-from urbancast.lake import forecasts, observations, serving
+from urbancast.lake import forecasts, ledger, observations, serving
 from urbancast.models import Fitted
-from urbancast.registry import release as registry
+from urbancast.registry import record, release as registry
 from urbancast.registry.release import Release
 
 FLOW = "forecast"
 ROWS_AT_ONCE = 60_000
-FOLLOWED = ("forecasts", "observations", "scores", "places", "verdicts")
+FOLLOWED = ("forecasts", "observations", "scores", "calibration", "misses", "ledger", "places", "verdicts")
 
 
 def run(job: Job, *, origin: datetime | None = None, panel: Panel | None = None) -> int:
-    """Forecast every measure from ``origin`` (default: now) with its served release and the simple rules; serve it.
+    """Forecast every measure from ``origin`` (default: now) with its served release; serve it. Forecasts issued.
 
-    Returns the number of forecasts issued.
+    The simple rules, and the champion before one on probation, forecast in the shadow. A served release that cannot
+    be read is rolled back; the others go on.
     """
     origin = origin or job.now
     run_id = job.at(origin).run_id(FLOW)
-    served = serving_releases(job)
     known = panel or panels.panel(job, until=origin)
     with step(job, run_id, FLOW, "forecast") as facts:
-        rows = issue(job, loaded(job, with_rules(job, served)), known, [origin], run_id)
+        found = fallback.sound(job, serving_releases(job), run_id=run_id)
+        _add_shadows(job, found)
+        rows = issue(job, list(found.ready.values()), known, [origin], run_id)
+        ledger.enter_issued(job.lake, job.product.id, run=run_id, at=datetime.now(UTC), origins=[origin])
         facts.update(rows=rows, origin=origin)
+        if found.damaged:
+            facts["damaged"] = found.damaged
     with step(job, run_id, FLOW, "serve"):
-        serve(job, served, origin=origin, run_id=run_id)
+        serve(job, found.served, origin=origin, run_id=run_id)
     return rows
 
 
 def serving_releases(job: Job) -> dict[str, Release]:
-    """Served release of each measure; a measure not in `serving` yet is served by its baseline."""
+    """Served release of each measure; a measure not in `serving` yet is served by its baseline.
+
+    A newer training of a served baseline serves in its place: it is the same rule, its interval measured anew.
+    """
     row = serving.current(job.lake).get(job.product.id)
     names: Mapping[str, str] = row["releases"] if row else {}
     served: dict[str, Release] = {}
     for measure in job.product.modelled:
         name = names.get(measure.id)
-        found = registry.get(job.lake, job.product.id, name) if name else _baseline(job, measure.id)
-        served[measure.id] = found
+        found = registry.get(job.lake, job.product.id, name) if name else None
+        served[measure.id] = found if found and found.number != 0 else _baseline(job, measure.id)
     return served
 
 
 def with_rules(job: Job, served: Mapping[str, Release]) -> list[Release]:
     """Served releases and, each once, the simple rules that forecast in their shadow."""
-    rules = [rule for measure in served for rule in registry.rules(job.lake, job.product.id, measure)]
+    rules = [rule for measure in served for rule in registry.rules(job.lake, job.product.id, measure, until=job.now)]
     return list({release.name: release for release in [*served.values(), *rules]}.values())
 
 
-def loaded(job: Job, releases: Sequence[Release]) -> list[tuple[Release, Fitted]]:
-    """Releases with their forecasters."""
-    return [(release, registry.load(job.lake, release)) for release in releases]
+def _add_shadows(job: Job, found: fallback.Sound) -> None:
+    """Add the simple rules, and each champion relieved by one on probation; a rule that cannot be read is made anew.
+
+    A champion before that cannot be read is left out, and noted: the one on probation is held against the rules.
+    """
+    known = record.decisions(job.lake, job.product.id, until=job.now)
+    for measure, served in found.served.items():
+        rules = registry.rules(job.lake, job.product.id, measure, until=job.now)
+        if sum(fallback.add(job, rule, found) for rule in rules) < len(rules):
+            train.baselines(job, only=measure)
+            for rule in registry.rules(job.lake, job.product.id, measure, until=job.now):
+                fallback.add(job, rule, found)
+        trial = record.probation(known, served, length=job.recipe.retraining.probation, now=job.now)
+        earlier = registry.find(job.lake, job.product.id, trial.champion) if trial else None
+        if earlier is not None:
+            fallback.add(job, earlier, found)
 
 
 def issue(
@@ -102,9 +123,10 @@ def switch(job: Job, served: Mapping[str, Release], *, run_id: str) -> None:
     """Serve other releases at the origin now served: their forecasts first, then the one row."""
     row = serving.current(job.lake).get(job.product.id)
     origin: datetime | None = row["origin"] if row else None
+    found = fallback.sound(job, served, run_id=run_id)
     if origin is not None:
-        issue(job, loaded(job, list(served.values())), panels.panel(job, until=origin), [origin], run_id)
-    serve(job, served, origin=origin, run_id=run_id)
+        issue(job, list(found.ready.values()), panels.panel(job, until=origin), [origin], run_id)
+    serve(job, found.served, origin=origin, run_id=run_id)
 
 
 def serve(job: Job, served: Mapping[str, Release], *, origin: datetime | None, run_id: str) -> None:
@@ -129,7 +151,7 @@ def show(job: Job, run_id: str) -> None:
 
 
 def _baseline(job: Job, measure: str) -> Release:
-    found = registry.baseline(job.lake, job.product.id, measure)
+    found = registry.baseline(job.lake, job.product.id, measure, until=job.now)
     if found is None:
         raise NotReadyError(
             f"{job.product.id}.{measure}: expected a baseline release, found none; "

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import polars as pl
 
+from urbancast.core.time import iso
 from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import Verdict, compare
 from urbancast.flows import forecast
@@ -60,7 +61,12 @@ def decide(job: Job, challenger: Release, champion: Release, evidence: Backtest)
         skill=None if math.isnan(verdict.skill) else verdict.skill,  # a rule without error leaves nothing to gain
         low=verdict.low,
         high=verdict.high,
-        numbers={**asdict(verdict), "rival": rival, "primary": job.recipe.primary},
+        numbers={
+            **asdict(verdict),
+            "rival": rival,
+            "primary": job.recipe.primary,
+            **({"probation_until": iso(job.now + job.recipe.retraining.probation)} if promoted else {}),
+        },
     )
 
 

@@ -2,57 +2,49 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from urbancast.core.errors import NotReadyError, QueryError
-from urbancast.flows import forecast
+from urbancast.flows import fallback, forecast
 from urbancast.flows.job import Job, step
-from urbancast.lake import verdicts
 from urbancast.registry import record, release as registry
+from urbancast.registry.record import Decision
 from urbancast.registry.release import Release
 
 FLOW = "rollback"
+ASKED = "asked by the operator"
 
 
-def run(
-    job: Job, *, measure: str | None = None, to: str | None = None, reason: str = "asked by the operator"
-) -> Release:
+def run(job: Job, *, measure: str | None = None, to: str | None = None, reason: str = ASKED) -> Release:
     """Serve ``to`` (default: the champion before the present one, at last the baseline) for a measure."""
     measure = measure or job.product.measure.id
-    run_id = job.run_id(FLOW, measure)
     served = forecast.serving_releases(job)
     if measure not in served:
         action = "name one with --measure"
         raise QueryError("unknown-measure", expected=f"one of {', '.join(served)}", found=repr(measure), action=action)
-    target = registry.get(job.lake, job.product.id, to) if to else _previous(job, measure, served[measure])
+    target = registry.get(job.lake, job.product.id, to) if to else _previous(job, served[measure])
     if target.measure != measure:
         action = f"name a release of {measure}, or --measure {target.measure}"
         raise QueryError("unknown-release", expected=f"one of {measure}", found=target.name, action=action)
-    with step(job, run_id, FLOW, "roll back") as facts:
-        decision = record.Decision(
-            product=job.product.id,
-            measure=measure,
-            challenger=target.name,
-            champion=served[measure].name,
-            action="rolled_back",
-            reason=reason,
-        )
-        record.verdict(job.lake, decision, run=run_id, now=job.now)
-        forecast.switch(job, {**served, measure: target}, run_id=run_id)
-        facts.update(served=target.name, was=served[measure].name)
+    registry.load(job.lake, target)  # a damaged release cannot be gone back to
+    carry_out(job, fallback.rolled_back(target, served[measure], reason=reason))
     return target
 
 
-def _previous(job: Job, measure: str, served: Release) -> Release:
-    promoted = verdicts.read(job.lake, job.product.id).filter(
-        (pl.col("measure") == measure) & (pl.col("action") == "promoted") & (pl.col("challenger") == served.name)
+def carry_out(job: Job, decided: Decision) -> None:
+    """Record a rollback, and serve its release from the origin now served."""
+    run_id = job.run_id(FLOW, decided.measure)
+    with step(job, run_id, FLOW, "roll back") as facts:
+        record.verdict(job.lake, decided, run=run_id, now=job.now)
+        target = registry.get(job.lake, job.product.id, decided.challenger)
+        forecast.switch(job, {**forecast.serving_releases(job), decided.measure: target}, run_id=run_id)
+        facts.update(served=decided.challenger, was=decided.champion, reason=decided.reason)
+
+
+def _previous(job: Job, served: Release) -> Release:
+    found = fallback.Sound()
+    for release in fallback.before(job, served, record.decisions(job.lake, job.product.id)):
+        if fallback.add(job, release, found):
+            return release
+    raise NotReadyError(
+        f"rollback of {job.product.id}.{served.measure}: expected an earlier release than {served.name}, found none; "
+        "name one with --to"
     )
-    if promoted.height:
-        return registry.get(job.lake, job.product.id, promoted.sort("decided_at")["champion"][-1])
-    baseline = registry.baseline(job.lake, job.product.id, measure)
-    if baseline is None or baseline.name == served.name:
-        raise NotReadyError(
-            f"rollback of {job.product.id}.{measure}: expected an earlier release than {served.name}, found none; "
-            "name one with --to"
-        )
-    return baseline

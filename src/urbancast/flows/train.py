@@ -27,10 +27,11 @@ FLOW = "train"
 RULE_FEATURES = frozenset({"profile", "rolling", "rules", "rate", "pair"})
 
 
-def baselines(job: Job) -> dict[str, Release]:
-    """Release 0 of every measure, the recipe's baseline, and its other simple rules in its shadow, as known now."""
+def baselines(job: Job, *, only: str | None = None) -> dict[str, Release]:
+    """Release 0 of every measure (or ``only`` one), and its other simple rules in its shadow, as known now."""
     training = Training(job, job.now, job.run_id(FLOW, "rules"))
-    made = {measure.id: training.freeze(measure.id, _numbers(job, measure.id)) for measure in job.product.modelled}
+    measures = [measure.id for measure in job.product.modelled if only in (None, measure.id)]
+    made = {measure: training.freeze(measure, _numbers(job, measure)) for measure in measures}
     return {measure: found[job.recipe.baseline][0] for measure, found in made.items()}
 
 
@@ -124,6 +125,16 @@ class Training:
         return registry.freeze(self.job.lake, fitted, release, run=self.run_id, now=self.job.now)
 
 
+def recipe_hash(job: Job) -> str:
+    """Hash of all that decides how a candidate is trained; a release carries that of its own training."""
+    return _hash_of(job, Plan.of(job.recipe, job.product))
+
+
+def _hash_of(job: Job, plan: Plan) -> str:
+    named = sorted((*job.recipe.rules, *job.recipe.candidates), key=lambda candidate: candidate.name)
+    return hashlib.sha256(repr((plan, named)).encode()).hexdigest()[:16]
+
+
 def _plan_of_rules(plan: Plan) -> Plan:
     """A simple rule fits only its interval: the calibration window and the columns it reads are enough."""
     features = tuple(feature for feature in plan.features if feature.name in RULE_FEATURES)
@@ -139,7 +150,7 @@ def _inputs(job: Job, known: Panel, plan: Plan) -> dict[str, Any]:
             "covariates": _hash(known.covariates.drop("run", "product", strict=False)),
             "places": _hash(known.places.drop("geometry", "run", "product", strict=False)),
         },
-        "recipe": hashlib.sha256(repr(plan).encode()).hexdigest()[:16],
+        "recipe": _hash_of(job, plan),
         "seed": plan.seed,
         "primary": plan.primary,
         "provenance": job.provenance,

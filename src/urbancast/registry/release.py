@@ -40,7 +40,8 @@ class Release:
 def freeze(lake: Lake, fitted: Fitted, release: Release, *, run: str, now: datetime) -> Release:
     """Write the forecaster's files, then its manifest, then its row; a known release is returned as it is.
 
-    ``release.name`` and ``release.path`` are filled in here: the same content gets the same name.
+    ``release.name`` and ``release.path`` are filled in here: the same content gets the same name, so files of a known
+    release that were damaged since are put right.
     """
     files = fitted.dump()
     checksums = {name: hashlib.sha256(payload).hexdigest() for name, payload in sorted(files.items())}
@@ -48,6 +49,7 @@ def freeze(lake: Lake, fitted: Fitted, release: Release, *, run: str, now: datet
     name = f"{release.measure}-{release.candidate}-{digest[:10]}"
     known = find(lake, release.product, name)
     if known is not None:
+        _mend(lake, known, files)
         return known
     path = f"releases/{release.product}/{name}"
     spread = {"dispersion": fitted.family.dispersion} if fitted.family else {}  # for those who load no model
@@ -67,6 +69,13 @@ def freeze(lake: Lake, fitted: Fitted, release: Release, *, run: str, now: datet
     lake.files.put(f"{path}/{MANIFEST}", json.dumps(facts, indent=1, sort_keys=True, default=str).encode())
     releases.add(lake, _row(frozen, run=run, now=now))
     return frozen
+
+
+def _mend(lake: Lake, known: Release, files: Mapping[str, bytes]) -> None:
+    for file, payload in files.items():
+        path = f"{known.path}/{file}"
+        if not lake.files.exists(path) or lake.files.get(path) != payload:
+            lake.files.put(path, payload)
 
 
 def load(lake: Lake, release: Release) -> Fitted:
@@ -98,16 +107,16 @@ def get(lake: Lake, product: str, name: str) -> Release:
     return found
 
 
-def baseline(lake: Lake, product: str, measure: str) -> Release | None:
-    """Return the release 0 of a measure that was trained on the most recent past, or None."""
-    return next((release for release in rules(lake, product, measure) if release.number == 0), None)
+def baseline(lake: Lake, product: str, measure: str, *, until: datetime | None = None) -> Release | None:
+    """Return the release 0 of a measure that was trained on the most recent past (up to an instant), or None."""
+    return next((release for release in rules(lake, product, measure, until=until) if release.number == 0), None)
 
 
-def rules(lake: Lake, product: str, measure: str) -> list[Release]:
-    """Return the newest release of each simple rule of a measure, by the past it was trained on."""
+def rules(lake: Lake, product: str, measure: str, *, until: datetime | None = None) -> list[Release]:
+    """Return the newest release of each simple rule of a measure, by the past it was trained on (up to an instant)."""
     newest: dict[str, Release] = {}
     for release in every(lake, product):
-        if release.measure != measure or release.number > 0:
+        if release.measure != measure or release.number > 0 or (until is not None and release.trained_until > until):
             continue
         known = newest.get(release.candidate)
         if known is None or release.trained_until >= known.trained_until:

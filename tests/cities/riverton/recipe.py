@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Layout, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Layout, Recipe, Retraining, Source
 from urbancast.core.time import UTC_US, local_clock
 
 from .observe import observe  # noqa: TID252 - a folder outside a package knows no absolute name of its own
@@ -55,4 +55,5 @@ RECIPE = Recipe(
     calibration=timedelta(days=14),
     folds=Folds(count=2, every=timedelta(days=4)),
     replay=timedelta(days=3),
+    retraining=Retraining(least_history=timedelta(days=40)),
 )
