@@ -1,12 +1,14 @@
 """Flows as real processes, forked from one that has loaded everything: to be killed, stopped, and run beside others.
 
-Commands are JSON lines on standard input, answers JSON lines on standard output. ``{"verb", "lake", "now"}`` runs a flow
-of Riverton under its lease in a process of its own; ``kill``: SIGKILL at the n-th boundary of its steps (0: the first
-step's start; then its end, the next one's start, …). The answer is the exit code and what was printed to standard error.
+Commands are JSON lines on standard input, answers JSON lines on standard output. ``{"verb", "lake", "now"}`` runs a
+flow of Riverton under its lease in a process of its own; ``kill``: SIGKILL at the n-th boundary of its steps (0: the
+first step's start; then its end, the next one's start, …). The answer is the exit code and what was written to standard
+error.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -15,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def zygote() -> Iterator[Zygote]:
 
 def command(*words: str) -> list[str]:
     """Command line that runs this module."""
-    return [sys.executable, "-m", "tests.flows.process", *words]
+    return [sys.executable, "-P", __file__, *words]  # wherever a test stands
 
 
 def main() -> None:
@@ -77,7 +79,8 @@ def main() -> None:
                     os._exit(code)
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             said.seek(0)
-            print(json.dumps([code, said.read()]), flush=True)
+            sys.stdout.write(json.dumps([code, said.read()]) + "\n")
+            sys.stdout.flush()
 
 
 def load() -> None:
@@ -88,7 +91,7 @@ def load() -> None:
     from urbancast.flows import asked, backup, cycle, maintain, opening, retraining, watch  # noqa: F401
     from urbancast.portals import emulator  # noqa: F401
 
-    names = {Path(f"/proc/self/task/{task}/comm").read_text().strip() for task in os.listdir("/proc/self/task")}
+    names = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     unsafe = {name for name in names if not name.startswith(("python", "jemalloc", "polars-ooc"))}
     assert not unsafe, f"expected no thread at work before a fork, found {unsafe}"
 
@@ -98,35 +101,51 @@ def work(given: Mapping[str, Any]) -> int:
     import structlog
 
     from urbancast.core.errors import UrbancastError
+    from urbancast.flows.job import tell_nobody
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    teller = _killing(given["kill"]) if "kill" in given else _tell
+    teller = _killing(given["kill"]) if "kill" in given else tell_nobody
     try:
         _VERBS.get(given["verb"], _of_product)(given, teller)
     except UrbancastError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     return 0
 
 
 def _of_product(given: Mapping[str, Any], teller: Any) -> None:
-    from urbancast import flows
-    from urbancast.flows import asked, backtest, cycle, forecast, opening, probation, pull, replay, retraining, rollback
-    from urbancast.flows import train, verify, watch
+    from urbancast.flows import cycle, opening
     from urbancast.lake.store import Lake
 
-    verbs: dict[str, Callable[[Any], Any]] = {
-        "begin": cycle.begin, "pull": pull.run, "baselines": train.baselines, "backtest": backtest.run,
-        "improve": cycle.improve, "forecast": forecast.run, "replay": replay.run, "verify": verify.run,
-        "rollback": rollback.run, "probation": probation.review, "retraining": retraining.run, "watch": watch.run,
-        "asked": asked.run, "daily": cycle.daily,
+    def flow(name: str, function: str = "run") -> Callable[[Any], Any]:
+        found: Callable[[Any], Any] = getattr(importlib.import_module(f"urbancast.flows.{name}"), function)
+        return found
+
+    apart = {
+        "begin": cycle.begin, "improve": cycle.improve, "daily": cycle.daily, "day": _day,
+        "baselines": flow("train", "baselines"), "probation": flow("probation", "review"),
     }  # fmt: skip
-    assert flows is not None
+    verb = apart.get(given["verb"]) or flow(given["verb"])
     now = datetime.fromisoformat(given["now"])
     with opening.jobs(
         [PRODUCT], Lake.open(given["lake"]), opening.Origin(is_sample=True), now=now, teller=teller
     ) as jobs:
-        verbs[given["verb"]](jobs[0])
+        verb(_light(jobs[0]))
+
+
+def _light(job: Any) -> Any:
+    """The same job without the candidate that takes seconds to train: what is tried here is not its skill."""
+    quick = tuple(candidate for candidate in job.recipe.candidates if candidate.model != "gbm")
+    return replace(job, recipe=replace(job.recipe, candidates=quick))
+
+
+def _day(job: Any) -> None:
+    """One day without training."""
+    from urbancast.flows import forecast, pull, verify
+
+    pull.run(job)
+    forecast.run(job)
+    verify.run(job)
 
 
 def _maintain(given: Mapping[str, Any], teller: Any) -> None:
@@ -146,11 +165,6 @@ def _backup(given: Mapping[str, Any], teller: Any) -> None:
 _VERBS = {"maintain": _maintain, "backup": _backup}
 
 
-def _tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
-    if os.environ.get("TELL"):
-        print(f"{step} {state}", flush=True)
-
-
 def _killing(at: int) -> Any:
     """Teller that kills this process at a boundary of its steps."""
     seen = 0
@@ -158,7 +172,8 @@ def _killing(at: int) -> Any:
     def tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
         nonlocal seen
         if seen == at:
-            print(f"killed as {step} was {state}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"killed as {step} was {state}")
+            sys.stderr.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         seen += 1
 

@@ -9,15 +9,16 @@ from urbancast.lake import ledger, serving
 from urbancast.lake.store import Lake
 
 CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at", "url")  # the emulator's port is in the URL
+TOLD_AT = ("requests", "deliveries", "audit")  # tables whose `at` is the wall clock's
 
 
 def contents(lake: Lake) -> dict[str, pl.DataFrame]:
-    """Rows of every table but `runs` and `serving`, without wall clocks, sorted."""
+    """Rows of every table but `runs`, `serving` and `leases`, without wall clocks, sorted."""
     found = {}
     for table in TABLES:
-        if table in ("runs", "serving"):
+        if table in ("runs", "serving", "leases"):
             continue
-        clocks = CLOCKS if table != "covariates" else ()
+        clocks = (*(CLOCKS if table != "covariates" else ()), *(("at",) if table in TOLD_AT else ()))
         rows = lake.scan(table).collect().drop(*clocks, strict=False)
         rows = _entered(rows) if table == "ledger" else rows
         found[table] = rows.sort(pl.struct(pl.exclude(pl.Object)).hash(seed=0))
