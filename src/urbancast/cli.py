@@ -99,6 +99,7 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port to serve on.", min=1, max=65535)] = None,
     live: LiveOption = False,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="PRODUCT", help="Only this product.")] = None,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Show operators MLflow's pages, at /ops/mlflow/.")] = False,
 ) -> None:
     """Run everything on this machine: the sample city (or --live), its forecasts and the map."""
     from urbancast.flows import up as flow
@@ -106,6 +107,11 @@ def up(
 
     setup = flow.Setup.of(lake=lake, host=host, port=port, is_live=live, only=only or [])
     companions: list[Companion] = []
+    if mlflow:
+        from urbancast.flows import tracker
+        from urbancast.lake.store import Lake
+
+        companions.append(tracker.companion(Lake.open(setup.lake)))
     flow.run(setup, companions)
 
 

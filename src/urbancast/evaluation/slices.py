@@ -10,6 +10,7 @@ import polars as pl
 from urbancast.evaluation.metrics import KEY
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HOLIDAY = "public holiday"
 COLUMNS = ("slice", "key", "n", "observed", "loss", "baseline_loss", "skill", "coverage_80")
 
 
@@ -30,7 +31,7 @@ def of(pairs: pl.DataFrame, holidays: Collection[date]) -> pl.DataFrame:
         "lead": pl.format("day {}", lead.cast(pl.String).str.zfill(2)),
         "hour": pl.format("{}:00", (pl.col("how") % 24).cast(pl.String).str.zfill(2)),
         "weekday": (pl.col("how") // 24).cast(pl.Int64).replace_strict(dict(enumerate(DAYS)), return_dtype=pl.String),
-        "holiday": pl.when(is_holiday).then(pl.lit("public holiday")).otherwise(pl.lit("other day")),
+        "holiday": pl.when(is_holiday).then(pl.lit(HOLIDAY)).otherwise(pl.lit("other day")),
         "place": pl.col("place"),
     }
     return pl.concat([_by(pairs, name, key) for name, key in keys.items()])
