@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+from urbancast import products as catalogue
 from urbancast.api.asking import ask, times
 from urbancast.api.proof import licences
 from urbancast.api.snapshot import View, World
+from urbancast.core.errors import UrbancastError
 from urbancast.core.time import DAY, HOUR, floor, iso
+from urbancast.monitoring.freshness import of_forecast
 
-EXPECTED_HOURS = 24.0
-LATE_FACTOR = 1.5
 BOX_DEG = 0.1
 
 
@@ -87,16 +89,21 @@ def _times(view: View, wall: datetime) -> dict[str, str]:
 
 
 def freshness(view: View, wall: datetime) -> dict[str, Any]:
-    """Age of the served origin; late when a daily issue is overdue. A source that has ended is never late."""
-    age = ages(view, wall)
-    if age is None:
-        return {"age_hours": None, "expected_hours": EXPECTED_HOURS, "is_late": False}
-    hours = max(0.0, (view.moment(wall) - view.snapshot.origin) / DAY * 24) if view.snapshot else 0.0
-    return {
-        "age_hours": round(hours, 2),
-        "expected_hours": EXPECTED_HOURS,
-        "is_late": hours > EXPECTED_HOURS * LATE_FACTOR,
-    }
+    """Age of the served origin; late when an issue is overdue. A source that has ended is never late."""
+    step = issue_step(view.product.id)
+    if view.snapshot is None:
+        return {"age_hours": None, "expected_hours": step / HOUR, "is_late": False}
+    age = of_forecast(view.snapshot.origin, issue_step=step, now=view.moment(wall))
+    return {"age_hours": age.age_hours, "expected_hours": age.expected_hours, "is_late": age.is_late}
+
+
+@cache
+def issue_step(product: str) -> timedelta:
+    """How far apart a product's forecasts are issued, by its recipe; a day where it has none to read."""
+    try:
+        return catalogue.recipe(product).issue_step
+    except (UrbancastError, ImportError):
+        return DAY
 
 
 def ages(view: View, wall: datetime) -> tuple[float, float] | None:
