@@ -12,7 +12,7 @@ from urbancast.evaluation import backtest, derived, folds, metrics
 from urbancast.evaluation.backtest import Backtest
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import derive, engine, panel as panels
+from urbancast.flows import calibrate, derive, engine, panel as panels
 from urbancast.flows.job import Job, step
 from urbancast.lake import scores
 from urbancast.settings import settings
@@ -71,3 +71,4 @@ def _keep(job: Job, measure: Measure, result: Backtest, run_id: str) -> None:
             release=pl.lit(f"backtest:{candidate.name}"), kind=pl.lit("backtest")
         )
         scores.add(job.lake, job.product.id, sums, run=run_id)
+    calibrate.folds(job, result.losses, run_id=run_id)

@@ -14,6 +14,7 @@ from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import COLUMN
 from urbancast.features import frame as frames
 from urbancast.features.panel import Panel
+from urbancast.flows import calibrate
 from urbancast.flows.job import Job
 from urbancast.lake import forecasts, scores
 from urbancast.monitoring import verify
@@ -81,6 +82,7 @@ def tested(job: Job, panel: Panel, found: Mapping[str, Backtest], run_id: str) -
                 release=pl.lit(f"backtest:{name}"), kind=pl.lit("backtest")
             )
             scores.add(job.lake, job.product.id, sums, run=run_id)
+        calibrate.folds(job, losses, run_id=run_id)
         served = losses.filter(pl.col("candidate") == best[one.measure]).with_columns(kind=pl.lit("backtest"))
         _add_costs(job, panel, one, served, run_id)
         count += losses.height

@@ -13,11 +13,11 @@ import polars as pl
 
 from urbancast.evaluation import metrics
 from urbancast.features.panel import Panel
-from urbancast.flows import derive, forecast
+from urbancast.flows import calibrate, derive, forecast
 from urbancast.flows.job import Job
 from urbancast.lake import calibration as calibrations, contract, ledger, misses as missed, scores
 from urbancast.lake.ledger import Sealed
-from urbancast.monitoring import calibration, misses, verify
+from urbancast.monitoring import misses, verify
 from urbancast.registry import release as registry
 from urbancast.registry.release import Release
 
@@ -44,7 +44,7 @@ def days(job: Job, known: Panel, measure: str, losses: pl.DataFrame, *, asked: p
     own, beside = (_of(frame, written) for frame in (losses, compared))
     where: dict[str, Any] = {"run": run_id, "cleared": cleared}
     scores.add(job.lake, job.product.id, _of(sums, written), **where)
-    calibrations.put(job.lake, job.product.id, _calibration(own, beside, releases), **where)
+    calibrations.put(job.lake, job.product.id, calibrate.issued(own, beside, releases), **where)
     missed.put(job.lake, job.product.id, _misses(known, measure, beside, releases), **where)
     one = derive.of(job, measure)
     if one is not None and own.height:
@@ -52,20 +52,6 @@ def days(job: Job, known: Panel, measure: str, losses: pl.DataFrame, *, asked: p
         derive.keep_costs(job, known, one, own, served=served, run_id=run_id)
     _seal(job, measure, written, run_id)
     return written.height
-
-
-def _calibration(losses: pl.DataFrame, compared: pl.DataFrame, releases: Sequence[Release]) -> pl.DataFrame:
-    """Calibration of all but the simple rules that run in the shadow, also against each of these."""
-    judged = [release.name for release in releases if release.number >= 0]
-    own = compared.filter(pl.col("release").is_in(judged)) if compared.height else compared
-    if own.is_empty():
-        return _empty("calibration")
-    rules: dict[str, list[str]] = {}
-    for release in releases:
-        if release.number <= 0:
-            rules.setdefault(release.candidate, []).append(release.name)
-    against = calibration.against(losses, rules, judged=judged)
-    return pl.concat([calibration.sums(own), against]) if against.height else calibration.sums(own)
 
 
 def _misses(known: Panel, measure: str, compared: pl.DataFrame, releases: Sequence[Release]) -> pl.DataFrame:
