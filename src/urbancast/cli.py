@@ -100,6 +100,9 @@ def up(
     live: LiveOption = False,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="PRODUCT", help="Only this product.")] = None,
     mlflow: Annotated[bool, typer.Option("--mlflow", help="Show operators MLflow's pages, at /ops/mlflow/.")] = False,
+    orchestrator: Annotated[
+        bool, typer.Option("--orchestrator", help="Leave each day's work to Dagster, shown at /ops/dagster/.")
+    ] = False,
 ) -> None:
     """Run everything on this machine: the sample city (or --live), its forecasts and the map."""
     from urbancast.flows import up as flow
@@ -112,13 +115,17 @@ def up(
         from urbancast.lake.store import Lake
 
         companions.append(tracker.companion(Lake.open(setup.lake)))
-    flow.run(setup, companions)
+    if orchestrator:
+        from urbancast.flows import orchestrator as dagster
+
+        companions += dagster.companions(setup.lake, only=only or [])
+    flow.run(setup, companions, is_orchestrated=orchestrator)
 
 
 @app.command(hidden=True)
 def work(
     product: ProductArgument,
-    stage: Annotated[list[str], typer.Option(help="begin, daily, improve or record; several in order.")],
+    stage: Annotated[list[str], typer.Option(help="A stage, such as begin or pull; several in order.")],
     lake: LakeOption = None,
     live: LiveOption = False,
 ) -> None:

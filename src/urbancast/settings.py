@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     alert_webhook: str = ""  # URL that alerts are posted to as JSON; none by default
     alert_email: str = ""  # address that alerts are sent to, through `smtp`; none by default
     smtp: SecretStr = SecretStr("")  # smtp://[user:password@]host:port, ?starttls=1; smtps:// for TLS from the start
+    dagster_db: SecretStr = SecretStr("")  # postgresql://… of the orchestrator's runs; none: SQLite in its home
+    orchestrated: str = ""  # products that the orchestrator works, separated by commas; none: all
     behind_mlflow: str = ""  # http://127.0.0.1:PORT of MLflow's UI, shown to operators at /ops/mlflow/
     behind_dagster: str = ""  # the same of Dagster's, at /ops/dagster/
 

@@ -75,6 +75,12 @@ def jobs(
         yield opened
 
 
+def look(lake: Lake, product: str, *, now: datetime) -> Job:
+    """A job to read with: no lease, no portal."""
+    where = fixed.of(lake, product) or "sample"
+    return Job(product=products.get(product), recipe=products.recipe(product), lake=lake, now=now, provenance=where)
+
+
 def _require_known(recipe: Recipe, links: Mapping[str, str]) -> None:
     """QueryError for a link to a source that the recipe does not have: it would be left out in silence."""
     names = [source.name for source in recipe.sources]

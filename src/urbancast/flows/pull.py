@@ -79,7 +79,8 @@ def observe(job: Job) -> Pulled:
         facts["rows"] = sum(_add_weather(job, source, contact, run_id) for source in _by_role(job, "weather"))
     with step(job, run_id, FLOW, "observe") as facts:
         pulled = _observe(job, contact, run_id)
-        facts.update(added=pulled.added, raw=pulled.raw_rows, quarantined=pulled.quarantined, notes=pulled.notes)
+        fates = {"used": pulled.used, "quarantined": pulled.quarantined, "repeated": pulled.repeated}
+        facts.update(added=pulled.added, raw=pulled.raw_rows, **fates, notes=pulled.notes)
     for fetched in fetches:
         moments = {name: moment.isoformat() for name, moment in fetched.asked.items()}
         with step(job, fetched.run, FLOW, "complete") as facts:

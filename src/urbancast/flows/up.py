@@ -20,17 +20,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from urbancast import products
-from urbancast.core.errors import ContractError, NotReadyError, UrbancastError
-from urbancast.core.time import as_grain, floor, iso
-from urbancast.flows import companions as beside, cycle, opening
+from urbancast.core.errors import BusyError, ContractError, NotReadyError, UrbancastError
+from urbancast.core.time import iso
+from urbancast.flows import asked, companions as beside, cycle, day, due, maintain, opening
 from urbancast.flows.companions import Companion
 from urbancast.flows.crew import Crew
+from urbancast.flows.due import Stage
 from urbancast.flows.job import Job, Steps, Teller
 from urbancast.lake import runs, scores, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.process import end_with_parent
 from urbancast.settings import settings
 
+PAUSE_S = 60.0
 console = Console(stderr=True)
 
 
@@ -61,10 +63,11 @@ class StoppedError(BaseException):
     """The operator stopped the run; raised before a step begins, so that none is left half told."""
 
 
-def run(setup: Setup, companions: Sequence[Companion] = ()) -> None:
+def run(setup: Setup, companions: Sequence[Companion] = (), *, is_orchestrated: bool = False) -> None:
     """Serve, begin every product, improve them, fill the record, then live day by day until stopped.
 
-    ``companions`` run beside for as long, and the API is told where they stand.
+    ``companions`` run beside for as long, and the API is told where they stand. ``is_orchestrated``: one of them
+    does what every day owes; only the first day is done here.
     """
     stopped = stop_event()
     _require_free(setup)
@@ -81,35 +84,47 @@ def run(setup: Setup, companions: Sequence[Companion] = ()) -> None:
             _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
         while not stopped.is_set():
             _require_alive(server)
-            crew.work([product for product in ordered if _is_late(lake, product)], ("daily",))
-            stopped.wait(60)
+            if not is_orchestrated:
+                _live(lake, crew, ordered)
+            stopped.wait(PAUSE_S)
         crew.dismiss()
 
 
 def work(product: str, stages: Sequence[str], setup: Setup) -> None:
-    """What one worker does: the stages that its product is owed; a failure is named, and ends this product's work."""
+    """What one worker does: the stages that its product is owed; a failure is named, and ends this product's work.
+
+    A product that another run holds is left for later, and so is the rest of what is owed once that is paused.
+    """
     stopped = stop_event()
     if settings().with_parent:
         end_with_parent()
     lake = Lake.open(setup.lake)
-    with suppress(StoppedError), opening.jobs([product], lake, setup.origin, teller=_teller(stopped)) as jobs:
-        job = _counted(jobs[0])
-        try:
+    try:
+        if product == due.EVERY:
+            _maintain(lake, stopped)
+            return
+        with suppress(StoppedError), opening.jobs([product], lake, setup.origin, teller=_teller(stopped)) as jobs:
+            job = _counted(jobs[0])
             for name in stages:
                 stage, is_owed = STAGES[name]
-                if is_owed(job) and not stopped.is_set():
+                if not stopped.is_set() and is_owed(job):
                     stage(_now(job))
-        except UrbancastError as error:
-            _print(f"[red]✗ {product}[/] {escape(str(error))}")
-            raise SystemExit(1) from error
+    except BusyError as error:
+        _print(f"[dim]· {product} later: {escape(str(error))}[/]")
+    except UrbancastError as error:
+        _print(f"[red]✗ {product}[/] {escape(str(error))}")
+        raise SystemExit(1) from error
 
 
-def _is_late(lake: Lake, product: str) -> bool:
-    row = serving.current(lake).get(product)
-    if row is None or row["origin"] is None:
-        return True
-    now = floor(datetime.now(UTC), as_grain(products.get(product).grain))
-    return bool(now - row["origin"] >= products.recipe(product).issue_step)
+def _maintain(lake: Lake, stopped: threading.Event) -> None:
+    if due.owed(lake, due.EVERY, datetime.now(UTC)) and not stopped.is_set():
+        maintain.run(lake)
+
+
+def _live(lake: Lake, crew: Crew, ids: Sequence[str]) -> None:
+    """Work what each product and the lake are owed at this moment."""
+    now = datetime.now(UTC)
+    crew.work([each for each in (*ids, due.EVERY) if due.owed(lake, each, now)], due.STAGES)
 
 
 def _counted(job: Job) -> Job:
@@ -119,40 +134,42 @@ def _counted(job: Job) -> Job:
 
 
 def _now(job: Job) -> Job:
-    return job.at(floor(datetime.now(UTC), as_grain(job.product.grain)))
-
-
-def _origin(job: Job) -> datetime | None:
-    row = serving.current(job.lake).get(job.product.id)
-    origin: datetime | None = row["origin"] if row else None
-    return origin
-
-
-def _is_new(job: Job) -> bool:
-    return _origin(job) is None
-
-
-def _is_due(job: Job) -> bool:
-    origin = _origin(job)
-    return origin is None or _now(job).now - origin >= job.recipe.issue_step
+    return job.at(due.moment(job.product, datetime.now(UTC)))
 
 
 def _has_no_verdict(job: Job) -> bool:
-    return not _is_new(job) and verdicts.read(job.lake, job.product.id).is_empty()
+    return _is_served(job) and verdicts.read(job.lake, job.product.id).is_empty()
 
 
 def _has_no_record(job: Job) -> bool:
-    return not _is_new(job) and scores.read(job.lake, job.product.id, kind="replay").is_empty()
+    return _is_served(job) and scores.read(job.lake, job.product.id, kind="replay").is_empty()
 
 
-# What a product is owed before it lives day by day, also where an earlier run was stopped on the way.
+def _is_served(job: Job) -> bool:
+    row = serving.current(job.lake).get(job.product.id)
+    return row is not None and row["origin"] is not None
+
+
+def _owed(stage: Stage) -> tuple[Callable[[Job], Any], Callable[[Job], bool]]:
+    """How a stage is done, and whether it is owed: asked anew before each, for one may make another due."""
+
+    def do(job: Job) -> None:
+        for asset in day.OF_STAGE[stage]:
+            day.run(job, asset)
+
+    def is_owed(job: Job) -> bool:
+        return stage in {one.stage for one in due.owed(job.lake, job.product.id, datetime.now(UTC))}
+
+    return (asked.run if stage == "request" else cycle.begin if stage == "begin" else do), is_owed
+
+
+# Beside what is owed day by day, what a first day owes, also where an earlier run was stopped on the way.
 STAGES: dict[str, tuple[Callable[[Job], Any], Callable[[Job], bool]]] = {
-    "begin": (cycle.begin, _is_new),
-    "daily": (cycle.daily, _is_due),
+    **{stage: _owed(stage) for stage in due.STAGES},
     "improve": (cycle.improve, _has_no_verdict),
     "record": (cycle.show_record, _has_no_record),
 }
-FIRST_DAY = (("begin", "daily"), ("improve", "record"))  # all answer before any improves
+FIRST_DAY = (("begin", "pull", "forecast", "verify"), ("improve", "record"))  # all answer before any improves
 
 
 def _require_free(setup: Setup) -> None:
