@@ -22,6 +22,10 @@ export function bytes(value: number, lang: Lang): string {
   return `${new Intl.NumberFormat(locale(lang), { maximumFractionDigits: digits }).format(value / 1000 ** power)}\u00a0${units[power]}`
 }
 
+/** `21 Nov, 18:51` in the city. */
+export const moment = (instant: string, tz: string, lang: Lang): string =>
+  new Intl.DateTimeFormat(locale(lang), { timeZone: tz, day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(new Date(instant))
+
 /** Rows by one of their columns; empty ones last, whichever way. */
 export function sorted<Row extends object>(rows: Row[], by: keyof Row, isDown: boolean): Row[] {
   const way = isDown ? -1 : 1
