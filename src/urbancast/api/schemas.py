@@ -128,7 +128,7 @@ class Parameter:
 
 
 def responses(example: Any, *errors: int, media: str = "application/json") -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses of a route: an example of success, problem+json for each status of ``errors``."""
+    """OpenAPI responses of a route: an example of success, problem+json of ``errors`` and of too many."""
     kind = "object" if isinstance(example, dict) else "array" if isinstance(example, list) else "string"
     good: dict[str, Any] = {
         "description": "The answer",
@@ -136,7 +136,7 @@ def responses(example: Any, *errors: int, media: str = "application/json") -> di
     }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     bad: dict[int | str, dict[str, Any]] = {
-        status: {"description": "A named problem", "content": content} for status in errors
+        status: {"description": "A named problem", "content": content} for status in (*errors, 429)
     }
     return {200: good, 304: {"description": "Not changed since the tag you sent"}, **bad}
 
