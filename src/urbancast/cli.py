@@ -12,7 +12,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from urbancast import keys
+from urbancast import keys, upkeep, watching
 from urbancast.core.errors import UrbancastError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 
 app.add_typer(keys.app, name="keys")
+app.add_typer(watching.app)
 
 # One reader of tables, and its memory given back at once: set before polars loads, for a process that only answers.
 FRUGAL = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
@@ -84,6 +85,10 @@ def _rendered(logger: Any, method: str, event: Any) -> Any:
     from urbancast.lake import quiet
 
     return quiet.render(logger, method, event)
+
+
+for verb in (upkeep.maintain, upkeep.backup, upkeep.restore, upkeep.logs):
+    app.command()(verb)
 
 
 @app.command()
@@ -250,15 +255,18 @@ def forecast(
 def replay(
     product: ProductArgument,
     days: Annotated[int | None, typer.Option(help="How many past days [default: the recipe's].")] = None,
+    anchor: Annotated[
+        str | None, typer.Option("--anchor", metavar="T", help="First training, on what was known then [days before].")
+    ] = None,
     as_of: AsOfOption = None,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Live past days again as production would have, and score them."""
+    """Live past days again as production would have, trainings and all, and score them."""
     from urbancast.flows import replay as flow, verify as check
 
     with show.job(product, lake, as_of=as_of) as job:
-        flow.run(job, days=days)
+        flow.run(job, days=days, anchor=show.instant(anchor))
         show.losses(job, check.run(job, since=check.recent(job, days=days)), as_json=as_json)
 
 
@@ -285,18 +293,6 @@ def verify(
 
 
 @app.command()
-def watch(
-    product: ProductArgument, as_of: AsOfOption = None, lake: LakeOption = None, as_json: JsonOption = False
-) -> None:
-    """Measure freshness, missing data and drift; open and resolve alerts, and tell those who should act."""
-    from urbancast import watching
-    from urbancast.flows import watch as flow
-
-    with show.job(product, lake, as_of=as_of) as job:
-        watching.shown(flow.run(job), as_json=as_json)
-
-
-@app.command()
 def export(
     product: ProductArgument,
     table: Annotated[str, typer.Argument(help="forecasts, scores or observations")],
@@ -312,30 +308,9 @@ def export(
 
 
 @app.command()
-def maintain(lake: LakeOption = None, as_json: JsonOption = False) -> None:
-    """Checkpoint, compact and vacuum the lake."""
-    from urbancast.flows import maintain as flow
-
-    show.facts(flow.run(show.lake(lake)), as_json=as_json)
-
-
-@app.command()
 def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Per product: what is served, since when, from which data, and what ran last."""
     show.status(show.lake(lake), as_json=as_json)
-
-
-@app.command()
-def logs(
-    product: Annotated[str, typer.Argument(metavar="PRODUCT", help='A product\'s id, or "all" for upkeep.')],
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Its log; without one, the newest runs.")] = None,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print what a run said, step by step."""
-    from urbancast import upkeep
-
-    upkeep.logs(show.lake(lake), product, run, as_json=as_json)
 
 
 @app.command()

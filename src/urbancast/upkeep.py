@@ -1,29 +1,73 @@
-"""What the command line shows of upkeep: logs of runs, backups and what was restored."""
+"""Upkeep on the command line: nightly maintenance, backups, what was restored, and what runs said."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.table import Table
+import typer
 
-from urbancast import console
 from urbancast.core.errors import QueryError
 from urbancast.core.time import iso
-from urbancast.lake import logs as kept, runs
-from urbancast.lake.store import Lake
+
+if TYPE_CHECKING:  # each verb loads what it needs
+    from urbancast.lake.store import Lake
 
 RUNS_SHOWN = 40
 _APART = ("at", "level", "event", "pid", "product", "run", "flow", "step")
+LakeOption = Annotated[str | None, typer.Option("--lake", help="Folder or URL of the lake [env URBANCAST_LAKE].")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
-def logs(lake: Lake, product: str, run: str | None, *, as_json: bool) -> None:
-    """Print the lines of a run; without a run the newest runs that have any."""
+def maintain(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Checkpoint, compact and vacuum the lake; let old logs go. Removes nothing that anything names."""
+    from urbancast import console
+    from urbancast.flows import maintain as flow
+
+    console.facts(flow.run(console.lake(lake)), as_json=as_json)
+
+
+def backup(
+    to: Annotated[str, typer.Argument(metavar="TO", help="Folder or URL outside the lake; the same one each time.")],
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the lake as of one instant, whatever is written meanwhile; only what is new since the last backup there."""
+    from urbancast import console
+    from urbancast.flows import backup as flow
+
+    console.facts(flow.backup(console.lake(lake), to), as_json=as_json)
+
+
+def restore(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Folder or URL of the backups.")],
+    lake: Annotated[str, typer.Option("--lake", help="Empty folder or URL where the lake is to be.")],
+    name: Annotated[str | None, typer.Option("--backup", help="Which one [default: the newest].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a lake at an empty place from a backup, every byte checked."""
+    from urbancast import console
+    from urbancast.flows import backup as flow
+
+    console.facts(flow.restore(source, lake, name=name), as_json=as_json)
+
+
+def logs(
+    product: Annotated[str, typer.Argument(metavar="PRODUCT", help='A product\'s id, or "all" for upkeep.')],
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Its log; without one, the newest runs.")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a run said, step by step."""
+    from urbancast import console
+    from urbancast.lake import logs as kept
+
+    where = console.lake(lake)
     if run is None:
-        _runs(lake, product, as_json=as_json)
+        _runs(where, product, as_json=as_json)
         return
-    lines = kept.read(lake, product, run)
+    lines = kept.read(where, product, run)
     if not lines:
         action = f"list them with `urbancast logs {product}`"
         raise QueryError("unknown-run", expected="a run that has a log", found=repr(run), action=action, status=404)
@@ -40,6 +84,11 @@ def logs(lake: Lake, product: str, run: str | None, *, as_json: bool) -> None:
 
 
 def _runs(lake: Lake, product: str, *, as_json: bool) -> None:
+    from rich.table import Table
+
+    from urbancast import console
+    from urbancast.lake import logs as kept, runs
+
     names = kept.kept(lake, product)[-RUNS_SHOWN:]
     rows = runs.read(lake, product)
     found = []

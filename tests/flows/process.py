@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -50,9 +51,10 @@ class Zygote:
 
 
 @contextmanager
-def zygote() -> Iterator[Zygote]:
-    """A zygote with the environment as it is."""
-    with subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def zygote(**environment: str) -> Iterator[Zygote]:
+    """A zygote with the environment as it is, and what is said beside."""
+    told = {**os.environ, **environment}
+    with subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=told) as process:
         yield Zygote(process)
 
 
@@ -74,6 +76,8 @@ def main() -> None:
                 code = 70
                 try:
                     code = work(json.loads(line))
+                except BaseException:  # noqa: BLE001 - the outermost line of this process
+                    traceback.print_exc()
                 finally:
                     sys.stderr.flush()
                     os._exit(code)
@@ -171,6 +175,8 @@ def _killing(at: int) -> Any:
 
     def tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
         nonlocal seen
+        if state == "failed":
+            return
         if seen == at:
             sys.stderr.write(f"killed as {step} was {state}")
             sys.stderr.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from urbancast.core.tables import TABLES
@@ -12,14 +14,14 @@ CLOCKS = ("issued_at", "created_at", "decided_at", "moved_at", "url")  # the emu
 TOLD_AT = ("requests", "deliveries", "audit")  # tables whose `at` is the wall clock's
 
 
-def contents(lake: Lake) -> dict[str, pl.DataFrame]:
-    """Rows of every table but `runs`, `serving` and `leases`, without wall clocks, sorted."""
+def contents(lake: Lake, *, apart: Collection[str] = ()) -> dict[str, pl.DataFrame]:
+    """Rows of every table but `runs`, `serving` and `leases`, without wall clocks and columns ``apart``, sorted."""
     found = {}
     for table in TABLES:
         if table in ("runs", "serving", "leases"):
             continue
         clocks = (*(CLOCKS if table != "covariates" else ()), *(("at",) if table in TOLD_AT else ()))
-        rows = lake.scan(table).collect().drop(*clocks, strict=False)
+        rows = lake.scan(table).collect().drop(*clocks, *apart, strict=False)
         rows = _entered(rows) if table == "ledger" else rows
         found[table] = rows.sort(pl.struct(pl.exclude(pl.Object)).hash(seed=0))
     return found
@@ -40,9 +42,9 @@ def served(lake: Lake) -> dict[str, object]:
     return {name: (row["origin"], row["releases"]) for name, row in serving.current(lake).items()}
 
 
-def assert_equal(left: Lake, right: Lake) -> None:
+def assert_equal(left: Lake, right: Lake, *, apart: Collection[str] = ()) -> None:
     """Fail with the table's name where two lakes say different things."""
-    one, other = contents(left), contents(right)
+    one, other = contents(left, apart=apart), contents(right, apart=apart)
     for table in one:
         assert one[table].equals(other[table]), f"{table} differs: {one[table].height} and {other[table].height} rows"
     assert served(left) == served(right)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,8 @@ def _card(
     model = next(c.model for c in (*recipe.rules, *recipe.candidates) if c.name == release.candidate)
     said = {"name": release.name, "number": release.number, "candidate": release.candidate, "model": model}
     said |= {"provenance": job.provenance, "trained_until": iso(release.trained_until), "baseline": recipe.baseline}
-    windows = {name: iso(facts["window"][name]) for name in ("start", "end")}
+    # Of a release that was known before, facts were read back: instants as texts.
+    windows = {name: iso(datetime.fromisoformat(str(facts["window"][name]))) for name in ("start", "end")}
     windows |= {"train_days": _days(recipe.train_window), "calibration_days": _days(recipe.calibration)}  # type: ignore[dict-item]
     return {
         "product": {

@@ -20,6 +20,10 @@ def run(job: Job, *, measure: str | None = None, to: str | None = None, reason: 
     if measure not in served:
         action = "name one with --measure"
         raise QueryError("unknown-measure", expected=f"one of {', '.join(served)}", found=repr(measure), action=action)
+    begun = _begun(job, measure)
+    if begun is not None and to in (None, begun.challenger):
+        carry_out(job, begun)
+        return registry.get(job.lake, job.product.id, begun.challenger)
     target = registry.get(job.lake, job.product.id, to) if to else _previous(job, served[measure])
     if target.measure != measure:
         action = f"name a release of {measure}, or --measure {target.measure}"
@@ -37,6 +41,12 @@ def carry_out(job: Job, decided: Decision) -> None:
         target = registry.get(job.lake, job.product.id, decided.challenger)
         forecast.switch(job, {**forecast.serving_releases(job), decided.measure: target}, run_id=run_id)
         facts.update(served=decided.challenger, was=decided.champion, reason=decided.reason)
+
+
+def _begun(job: Job, measure: str) -> Decision | None:
+    """What this very run decided before it was stopped: it is carried out to its end, not one release further."""
+    made = record.decisions(job.lake, job.product.id, run=job.run_id(FLOW, measure))
+    return next((decided for decided in made if decided.action == "rolled_back"), None)
 
 
 def _previous(job: Job, served: Release) -> Release:
