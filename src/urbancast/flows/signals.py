@@ -67,7 +67,7 @@ def measured(job: Job, chosen: Sequence[date]) -> Iterator[pl.DataFrame]:
     """Rows of the table ``drift`` (without product and run) of each of some days, the oldest first."""
     if not chosen:
         return
-    window = _read(job, chosen[0] - SPAN, chosen[-1] + DAY)
+    window = read(job, chosen[0] - SPAN, chosen[-1] + DAY)
     for day in chosen:
         yield _rows(window, day)
 
@@ -81,7 +81,8 @@ def _is_whole(job: Job, day: date) -> bool:
     return all(len(freshness.whole_until(one, job.product, times, job.now)) == len(times) for one in sources)
 
 
-def _read(job: Job, start: date, end: date) -> Window:
+def read(job: Job, start: date, end: date) -> Window:
+    """What was known at ``job.now`` of the local days [start, end), laid out by day."""
     tz = job.product.tz
     begins, ends = local_midnight(start, tz), local_midnight(end, tz)
     known = panels.panel(job, since=begins, until=job.now)
