@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """URL of the store, `http://127.0.0.1:PORT`."""
+    """URL of the store, `http://127.0.0.1:PORT`; a process of its own, as Delta's calls may hold this one."""
+    with subprocess.Popen([sys.executable, "-m", "tests.s3"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+def main() -> None:
+    """Serve until killed, or until the test run has ended; the port is the first line of output."""
     from moto.server import DomainDispatcherApplication, create_backend_app  # only who asks for a bucket waits for it
     from werkzeug.serving import make_server
 
+    from urbancast.process import end_with_parent
+
+    end_with_parent()
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    app = OneWriter(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server = make_server("127.0.0.1", 0, OneWriter(DomainDispatcherApplication(create_backend_app)), threaded=True)
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
 
 
 @pytest.fixture
@@ -59,3 +69,7 @@ class OneWriter:
             return self.app(environ, start_response)
         with self.lock:
             return self.app(environ, start_response)
+
+
+if __name__ == "__main__":
+    main()

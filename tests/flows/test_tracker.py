@@ -60,7 +60,7 @@ def test_a_password_of_the_database_stands_in_no_list_of_processes(lake: Lake, m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://someone:secret@db/mlflow")
     found = tracker.companion(lake, port=5001)
     assert "secret" not in " ".join(found.command)
-    assert found.env["MLFLOW_BACKEND_STORE_URI"] == "postgresql://someone:secret@db/mlflow"
+    assert found.env["MLFLOW_BACKEND_STORE_URI"] == "postgresql+psycopg2://someone:secret@db/mlflow"
 
 
 def test_a_tracking_server_has_pages_of_its_own(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

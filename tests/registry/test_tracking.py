@@ -192,7 +192,7 @@ def test_the_database_lies_beside_the_lake_unless_the_environment_names_another(
     assert tracking.uri(kept) == f"sqlite:///{beside}/mlflow.db"
     assert tracking.artifacts(kept) == f"file://{beside}/mlartifacts"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://db/mlflow")
-    assert tracking.uri(kept) == "postgresql://db/mlflow"
+    assert tracking.uri(kept) == "postgresql+psycopg2://db/mlflow"
     assert tracking.artifacts(kept) == f"file://{beside}/mlartifacts"
     monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://city/mlflow/")
     assert tracking.artifacts(kept) == "s3://city/mlflow"

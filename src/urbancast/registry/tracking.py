@@ -62,8 +62,8 @@ class Mirrored:
 
 def uri(lake: Lake) -> str:
     """Tracking URI: MLFLOW_TRACKING_URI, else SQLite beside a local lake, else SQLite in the working folder."""
-    asked = os.environ.get("MLFLOW_TRACKING_URI")
-    return asked or f"sqlite:///{_home(lake) / 'mlflow.db'}"
+    asked = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home(lake) / 'mlflow.db'}"
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", asked)  # SQLAlchemy would take a driver we have not
 
 
 def artifacts(lake: Lake) -> str | None:
