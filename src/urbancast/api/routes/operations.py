@@ -28,7 +28,7 @@ STANDING: dict[str, Any] = {"at": "2026-11-21T11:20:00Z", "leases": [], "product
 RUN = {"run": "pull-bikes-2026-11-21T05:00:00Z", "flow": "pull", "state": "done", "seconds": 3.2, "steps": 6}
 RAW: dict[str, Any] = {"product": "bikes", "release": None, "pages": 31, "rows": 90112, "bytes": 5242880, "listed": []}
 CSV = "product,run,flow,state,started,ended,seconds,steps,tries,message\n"
-Before = Annotated[str | None, Query(max_length=64, description="Only runs begun before this instant")]
+Before = Annotated[str | None, Query(max_length=64, description="Only what began before this instant")]
 Flow = Annotated[str | None, Query(max_length=40)]
 State = Annotated[str | None, Query(max_length=20)]
 
@@ -50,11 +50,17 @@ async def every(request: Request, who: Reader, here: Here) -> Response:
 
 @router.get("/audit", summary="Who did what", responses=responses({"audit": []}, 401, 403, 503))
 async def audited(
-    request: Request, who: Operator, here: Here, *, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+    request: Request,
+    who: Operator,
+    here: Here,
+    *,
+    before: Before = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Response:
-    """Decisions behind the login, newest first."""
-    rows = await asyncio.to_thread(lambda: audit.read(of(request).lake, limit=limit))
-    return _answer({"audit": rows})
+    """Decisions behind the login, newest first; ``next`` is ``before`` of the following page."""
+    rows = await asyncio.to_thread(lambda: audit.read(of(request).lake, before=instant(before), limit=limit))
+    told = [{**row, "at": row["at"].isoformat().replace("+00:00", "Z")} for row in rows]
+    return _answer({"audit": told, "next": told[-1]["at"] if len(told) == limit else None})
 
 
 @router.get("/{product}/runs", summary="Runs, newest first", responses=responses({"runs": [RUN]}, 401, 404, 422, 503))
