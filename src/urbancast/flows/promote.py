@@ -11,9 +11,9 @@ import polars as pl
 from urbancast.core.time import iso
 from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import Verdict, compare
-from urbancast.flows import forecast
+from urbancast.flows import evidence as shown, forecast, mirror
 from urbancast.flows.job import Job, step
-from urbancast.registry import record, tracking
+from urbancast.registry import record
 from urbancast.registry.record import Decision
 from urbancast.registry.release import Release
 
@@ -32,11 +32,11 @@ def run(job: Job, challengers: Mapping[str, Release], evidence: Mapping[str, Bac
             if decided is None:
                 record.verdict(job.lake, made[measure], run=run_id, now=job.now)
         facts.update({measure: f"{d.action}: {d.reason}" for measure, d in made.items()})
-    with step(job, run_id, FLOW, "serve"):
+    with step(job, run_id, FLOW, "serve") as facts:
         winners = {m: challengers[m] for m, d in made.items() if d.action == "promoted"}
         forecast.switch(job, {**served, **winners}, run_id=run_id)
-        for release in winners.values():
-            tracking.mark_champion(job.lake, release)
+        shown.judged(job, challengers, made)
+        facts.update(mirror.now(job))
     return made
 
 

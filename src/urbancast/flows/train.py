@@ -15,12 +15,11 @@ from urbancast.evaluation.backtest import Backtest
 from urbancast.evaluation.compare import COLUMN
 from urbancast.features.panel import Panel
 from urbancast.features.plan import Plan
-from urbancast.flows import panel as panels
+from urbancast.flows import evidence, mirror, panel as panels
 from urbancast.flows.backtest import candidates
-from urbancast.flows.evidence import trained
 from urbancast.flows.job import Job, step
 from urbancast.models import Fitted
-from urbancast.registry import code, release as registry, tracking
+from urbancast.registry import code, release as registry
 from urbancast.registry.release import Release
 
 FLOW = "train"
@@ -31,26 +30,28 @@ def baselines(job: Job, *, only: str | None = None) -> dict[str, Release]:
     """Release 0 of every measure (or ``only`` one), and its other simple rules in its shadow, as known now."""
     training = Training(job, job.now, job.run_id(FLOW, "rules"))
     measures = [measure.id for measure in job.product.modelled if only in (None, measure.id)]
-    made = {measure: training.freeze(measure, _numbers(job, measure)) for measure in measures}
+    made = {measure: training.freeze(measure, numbers_of_rules(job, measure)) for measure in measures}
     return {measure: found[job.recipe.baseline][0] for measure, found in made.items()}
 
 
-def _numbers(job: Job, measure: str) -> dict[str, int]:
+def numbers_of_rules(job: Job, measure: str) -> dict[str, int]:
+    """Simple rules of a measure and the numbers of their releases: 0 the baseline, -1 the others."""
     rules = [rule.name for rule in candidates(job.recipe, measure) if rule in job.recipe.rules]
     return {name: 0 if name == job.recipe.baseline else -1 for name in rules}
 
 
-def run(job: Job, evidence: Mapping[str, Backtest]) -> dict[str, Release]:
+def run(job: Job, tested: Mapping[str, Backtest]) -> dict[str, Release]:
     """Train the best candidate of each measure on what is known now, freeze it and log it."""
     training = Training(job, job.now, job.run_id(FLOW))
     made: dict[str, Release] = {}
-    for measure, result in evidence.items():
+    for measure, result in tested.items():
         best = best_candidate(job, result)
         number = registry.next_number(job.lake, job.product.id, measure)
         facts = {"backtest": _scores(job, result)}
-        release, _ = training.freeze(measure, {best: number}, facts=facts)[best]
-        with step(job, training.run_id, FLOW, f"{measure}: log"):
-            tracking.log(job.lake, trained(job, release, result))
+        release, fitted = training.freeze(measure, {best: number}, facts=facts)[best]
+        with step(job, training.run_id, FLOW, f"{measure}: log") as told:
+            evidence.keep(job, release, fitted, result)
+            told.update(mirror.now(job))
         made[measure] = release
     return made
 
