@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from urbancast.api import access
 from urbancast.api.access import SAFE, Who
-from urbancast.api.problems import RefusedError, of_query, shown
+from urbancast.api.problems import STATES, RefusedError, of_query, shown
 from urbancast.core.errors import ContractError, QueryError
 from urbancast.settings import Settings
 
@@ -282,13 +282,13 @@ def _told(request: Request, error: QueryError) -> Response:
     response = of_query(error)
     if not is_page(request):
         return response
-    what = f"{escape(error.expected[:1].upper() + error.expected[1:])}: found {escape(error.found)}."
     page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Urbancast</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<body style="font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem">'
-        f"<h1>Not open</h1><p>Expected {what[:1].lower() + what[1:]} {escape(error.action[:1].upper())}"
-        f'{escape(error.action[1:])}.</p><p><a href="/#/operations">Operations</a></p></body></html>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Urbancast</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" '
+        'content="light dark"></head><body style="font:16px/1.5 system-ui,sans-serif;max-width:40rem;'
+        f'margin:4rem auto;padding:0 1rem"><h1>{escape(STATES[error.state][1])}</h1>'
+        f"<p>{escape(error.action[:1].upper() + error.action[1:])}.</p>"
+        '<p><a href="/#/operations">Operations</a></p></body></html>'
     )
     kept = {name: value for name, value in response.headers.items() if name in ("www-authenticate", "cache-control")}
     return HTMLResponse(page, response.status_code, kept)
