@@ -42,6 +42,7 @@ TICKETS = Source(
     time="time",
     publication=publication,
     query={"every": "quarter", "tz": TZ},
+    rhythm=timedelta(days=91),
     look_back=timedelta(days=160),  # the newest quarter that can be known began up to 244 days ago
     is_streamed=True,
 )
