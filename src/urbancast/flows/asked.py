@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from urbancast.core.errors import FencedError, QueryError
-from urbancast.flows import cycle, forecast, rollback
+from urbancast.core.time import iso
+from urbancast.evaluation.compare import COLUMN
+from urbancast.flows import cycle, evidence, forecast, mirror, retraining, rollback, train
 from urbancast.flows.job import Job, step
 from urbancast.lake import requests
-from urbancast.registry import record, release as registry, tracking
+from urbancast.registry import record, release as registry
 from urbancast.registry.release import Release
 
 FLOW = "asked"
-COLUMN = {"mae": "absolute_error", "poisson_deviance": "deviance", "pinball": "pinball"}
 Arguments = dict[str, Any]
 
 
@@ -89,6 +90,11 @@ def _do(job: Job, verb: str, arguments: Arguments, by: str) -> str:
 
 
 def _retrain(job: Job, arguments: Arguments, by: str) -> str:
+    with step(job, job.run_id(retraining.FLOW), retraining.FLOW, "decide") as facts:
+        need = retraining.decide(job)
+        reason = f"asked by {by}; by itself: {need.reason}"
+        facts.update({**need.facts, "is_due": True, "reason": reason, "message": reason})
+    train.baselines(job)
     decisions = cycle.improve(job)
     told = "; ".join(f"{measure}: {made.action}, {made.reason}" for measure, made in decisions.items())
     return f"asked by {by}; {told}"
@@ -105,7 +111,7 @@ def _promote(job: Job, arguments: Arguments, by: str) -> str:
     if served[measure].name == target.name:
         return f"{target.name} serves already"
     registry.load(job.lake, target)  # a damaged release is not put in force
-    numbers = _backtest(job, target)
+    numbers = {**_backtest(job, target), "probation_until": iso(job.now + job.recipe.retraining.probation)}
     decision = record.Decision(
         product=job.product.id, measure=measure, challenger=target.name, champion=served[measure].name,
         action="promoted", reason=f"asked by {by}", skill=numbers.get("skill"), numbers=numbers,
@@ -115,7 +121,8 @@ def _promote(job: Job, arguments: Arguments, by: str) -> str:
         record.verdict(job.lake, decision, run=run_id, now=job.now)
         forecast.switch(job, {**served, measure: target}, run_id=run_id)
         facts.update(served=target.name, was=served[measure].name)
-    tracking.mark_champion(job.lake, target)
+    evidence.judged(job, {measure: target}, {measure: decision})
+    mirror.now(job)
     return f"{target.name} serves instead of {served[measure].name}"
 
 
