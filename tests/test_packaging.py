@@ -51,6 +51,12 @@ def test_the_wheel_carries_what_products_stand_on(names: set[str]) -> None:
     assert wanted <= names
 
 
+def test_the_wheel_carries_what_alerts_link_to(names: set[str]) -> None:
+    kinds = {path.name for path in (ROOT / "docs" / "runbooks").glob("*.md")}
+    assert kinds
+    assert {f"urbancast/runbooks/{name}" for name in kinds} <= names
+
+
 def test_the_wheel_carries_the_built_map(names: set[str]) -> None:
     if not (SOURCE / "web" / "index.html").exists():
         absent = pytest.fail if os.environ.get("URBANCAST_NO_SKIP") == "1" else pytest.skip
