@@ -79,7 +79,12 @@ def headlines() -> list[Row]:
         for path in scripts()
         if path.parent.name == "accuracy"
     ]
-    return [{**row, "measured_on": row["measured_on"].partition(";")[0]} for row in first]
+    return [{**row, "measured_on": row["measured_on"].partition(";")[0], "noise": noise(row)} for row in first]
+
+
+def noise(row: Row) -> str:
+    """Words for a gain that chance alone could give, as its script found; empty for any other."""
+    return ", within noise" if "within noise" in row["measured_on"] else ""
 
 
 def accuracy_table(rows: Sequence[Row]) -> str:
@@ -93,7 +98,7 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             row["measured_on"],
             f"{row['score']}, {row['unit']}" if row["unit"] else row["score"],
             f"{number(row['rule_score'])} ({row['rule']})",
-            f"{number(row['ours'])} ({against(row['ours'], row['rule_score'])})",
+            f"{number(row['ours'])} ({against(row['ours'], row['rule_score'])}{row.get('noise', '')})",
             share(row["held"]),
         )
         for row in rows
