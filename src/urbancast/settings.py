@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     socrata_token: str = ""  # app token of Socrata portals; none by default
     router: str = ""  # URL of a Valhalla that finds routes; none: the built-in one
     geocoder: str = ""  # URL of a Photon that finds addresses, which it is then told; none: the gazetteer alone
+    lease_seconds: float = Field(60.0, gt=0)  # how long a run that stands still keeps its product; renewed meanwhile
     poll_seconds: float = 1.0  # how often the API looks at `serving`
     log_level: str = "INFO"
     with_parent: bool = False  # the API ends when the process that started it does

@@ -2,8 +2,8 @@
 
 Commands are JSON lines on standard input, answers JSON lines on standard output. ``{"verb", "lake", "now"}`` runs a
 flow of Riverton under its lease in a process of its own; ``kill``: SIGKILL at the n-th boundary of its steps (0: the
-first step's start; then its end, the next one's start, …). The answer is the exit code and what was written to standard
-error.
+first step's start; then its end, the next one's start, …); ``stop``: SIGSTOP there. The answer is the exit code and
+what was written to standard error.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def work(given: Mapping[str, Any]) -> int:
     from urbancast.flows.job import tell_nobody
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    teller = _killing(given["kill"]) if "kill" in given else tell_nobody
+    signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+    wanted = next((name for name in signals if name in given), None)
+    teller = _signalling(signals[wanted], given[wanted]) if wanted else tell_nobody
     try:
         _VERBS.get(given["verb"], _of_product)(given, teller)
     except UrbancastError as error:
@@ -169,18 +171,18 @@ def _backup(given: Mapping[str, Any], teller: Any) -> None:
 _VERBS = {"maintain": _maintain, "backup": _backup}
 
 
-def _killing(at: int) -> Any:
-    """Teller that kills this process at a boundary of its steps."""
+def _signalling(number: signal.Signals, at: int | str) -> Any:
+    """Teller that sends this process a signal at a boundary of its steps, by number or as `flow: step state`."""
     seen = 0
 
     def tell(product: str, step: str, state: str, facts: Mapping[str, Any]) -> None:
         nonlocal seen
         if state == "failed":
             return
-        if seen == at:
+        if at in (seen, f"{step} {state}"):
             sys.stderr.write(f"killed as {step} was {state}")
             sys.stderr.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         seen += 1
 
     return tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from urbancast import products
 from urbancast.core.errors import ContractError, QueryError
@@ -13,6 +13,7 @@ from urbancast.core.product import Provenance, Recipe
 from urbancast.flows.job import Clock, Job, Teller, tell_nobody
 from urbancast.lake import leases, provenance as fixed
 from urbancast.lake.store import Lake
+from urbancast.settings import settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def jobs(
             promise, recipe = products.get(product), products.recipe(product)
             _require_known(recipe, origin.links)
             if is_writing:
-                stack.enter_context(leases.hold(lake, product))
+                stack.enter_context(leases.hold(lake, product, ttl=timedelta(seconds=settings().lease_seconds)))
             where = origin.provenance(lake, product)
             clock = Clock(now=moment) if where == "sample" else None
             url = stack.enter_context(_emulator(product, clock)) if clock else None
