@@ -133,7 +133,7 @@ def test_the_verdict_stands_in_tags_and_card_and_the_aliases_follow_what_serves(
     record.verdict(kept, decided(gbm, naive), run="s", now=NOW + timedelta(hours=1))
     dossier.judge(kept, gbm, decided(gbm, naive))
     serve(kept, gbm, hours=2)
-    assert tracking.mark_champion(kept, gbm).verdicts == 1
+    assert tracking.mirror(kept, "town", NO_DAYS).verdicts == 1
     run = runs(client)[gbm.name]
     assert (run.data.tags["verdict.action"], run.data.tags["verdict.champion"]) == ("promoted", naive.name)
     assert "It was promoted: better beyond noise." in run.data.tags["mlflow.note.content"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from urbancast.core.errors import NotReadyError, QueryError
-from urbancast.flows import fallback, forecast
+from urbancast.flows import evidence, fallback, forecast, mirror
 from urbancast.flows.job import Job, step
 from urbancast.registry import record, release as registry
 from urbancast.registry.record import Decision
@@ -40,7 +40,8 @@ def carry_out(job: Job, decided: Decision) -> None:
         record.verdict(job.lake, decided, run=run_id, now=job.now)
         target = registry.get(job.lake, job.product.id, decided.challenger)
         forecast.switch(job, {**forecast.serving_releases(job), decided.measure: target}, run_id=run_id)
-        facts.update(served=decided.challenger, was=decided.champion, reason=decided.reason)
+        evidence.judged(job, {decided.measure: target}, {decided.measure: decided})
+        facts.update(served=decided.challenger, was=decided.champion, reason=decided.reason, **mirror.now(job))
 
 
 def _begun(job: Job, measure: str) -> Decision | None:

@@ -92,11 +92,6 @@ def mirror(lake: Lake, product: str, days: pl.DataFrame, *, patience_s: float = 
     return done
 
 
-def mark_champion(lake: Lake, release: Release) -> Mirrored:
-    """Mirror at once that a release serves: the alias `champion`, and its verdict."""
-    return mirror(lake, release.product, NO_DAYS)
-
-
 def _guarded(lake: Lake, product: str, days: pl.DataFrame, done: Mirrored, limit: float) -> None:
     try:
         _require_answer(uri(lake))
@@ -117,11 +112,14 @@ def _mirror(lake: Lake, product: str, days: pl.DataFrame, done: Mirrored, limit:
         if release.name not in known:
             known[release.name] = _log(client, lake, experiment, release)
             done.runs += 1
-    newest = {decision.challenger: decision for decision in record.decisions(lake, product)}
+    live = {decision.challenger: decision for decision in record.decisions(lake, product)}
+    replayed = {decision.challenger: decision for decision in record.decisions(lake, product, kind="replay")}
     for release in releases:
-        if release.name in newest:
-            done.verdicts += _tell(client, lake, release, known[release.name], newest[release.name])
-    _alias(client, lake, product, newest)
+        decision = live.get(release.name) or replayed.get(release.name)
+        if decision is not None:
+            kind = "live" if release.name in live else "replay"
+            done.verdicts += _tell(client, lake, known[release.name], decision, {"verdict.kind": kind})
+    _alias(client, lake, product, live)
     named = {release.name: release for release in releases}
     for (name,), rows in days.group_by("release", maintain_order=True):
         done.points += _follow(client, known[str(name)], named[str(name)], rows)
@@ -151,6 +149,7 @@ def _log(client: MlflowClient, lake: Lake, experiment: str, release: Release) ->
     params = facts["params"] if facts else _facts(release)
     tags = {"kind": "release", "product": release.product, "release": release.name, "measure": release.measure}
     tags |= {"candidate": release.candidate, "role": _role(release), "provenance": str(release.facts.get("provenance"))}
+    tags["record"] = str(release.facts.get("kind", "live"))  # a replay trains releases of its own
     if facts:
         tags["mlflow.note.content"] = lake.files.get(f"{release.path}/card.md").decode()[:8000]
     run = client.create_run(experiment, run_name=release.name, tags=tags)
@@ -170,9 +169,10 @@ def _log(client: MlflowClient, lake: Lake, experiment: str, release: Release) ->
     return client.get_run(name)
 
 
-def _tell(client: MlflowClient, lake: Lake, release: Release, run: Run, decision: Decision) -> int:
+def _tell(client: MlflowClient, lake: Lake, run: Run, decision: Decision, more: Mapping[str, str]) -> int:
     """The newest verdict about a release as tags of its run, and its card anew; 0 where they are there."""
     told = {
+        **more,
         "verdict.action": decision.action,
         "verdict.reason": decision.reason,
         "verdict.champion": decision.champion,
@@ -183,7 +183,7 @@ def _tell(client: MlflowClient, lake: Lake, release: Release, run: Run, decision
     }
     if all(run.data.tags.get(key) == value for key, value in told.items()):
         return 0
-    cards = [f"{release.path}/card.{kind}" for kind in ("md", "html")]
+    cards = [f"releases/{decision.product}/{decision.challenger}/card.{kind}" for kind in ("md", "html")]
     for path in filter(lake.files.exists, cards):
         client.log_text(run.info.run_id, lake.files.get(path).decode(), path.rpartition("/")[2])
         if path.endswith(".md"):
