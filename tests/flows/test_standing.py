@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from io import StringIO
@@ -123,6 +124,28 @@ def test_the_command_prints_the_same_as_json(lake: Lake) -> None:
     assert {one["state"] for name, one in told.items() if name != P} == {"waiting"}
     plain = CliRunner().invoke(app, ["status", "--lake", lake.url], catch_exceptions=False)
     assert mine["releases"]["bikes"].split("-")[1] in plain.stdout
+
+
+def test_the_page_that_explains_it_shows_what_is_there(lake: Lake) -> None:
+    with leases.hold(lake, P):
+        alerts.open_alert(lake, P, alert="drift", severity="warning", message="m", action="a", at=NOW, run="w")
+        real = row(lake)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "see-how-it-stands.md").read_text("utf-8")
+    example = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert example
+    assert missing(json.loads(example[1]), real, "") == []
+
+
+def missing(example: Any, real: Any, where: str) -> list[str]:
+    """Names in the example that the real payload does not have."""
+    if isinstance(example, list):
+        return missing(example[0], real[0], f"{where}[0]")
+    if not isinstance(example, dict) or where.endswith((".releases", ".inputs")):
+        return []
+    gone = [f"{where}.{name}" for name in example if name not in real]
+    return gone + [
+        each for name in example if name in real for each in missing(example[name], real[name], f"{where}.{name}")
+    ]
 
 
 def test_a_lake_that_holds_nothing_is_waited_for(tmp_path: Path) -> None:
