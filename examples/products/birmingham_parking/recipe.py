@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Recipe, Retraining, Source
 
 from .layouts import LAYOUTS, SCHEMA  # noqa: TID252 - a folder outside a package knows no absolute name of its own
 from .observe import observe  # noqa: TID252
@@ -70,6 +70,7 @@ RECIPE = Recipe(
     lead_power=3.0,
     primary="mae",
     baseline="seasonal_naive",
+    retraining=Retraining(least_history=timedelta(days=56), every=timedelta(days=7), window=timedelta(days=14)),
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive", params=MOST),
         Candidate(name="climatology", model="climatology", params={"rule": "mean4w", **MOST}),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Recipe, Retraining, Source
 from urbancast.core.time import local_clock
 
 from .layouts import SCHEMA, STATION_LAYOUTS, STATIONS, TRIP_LAYOUTS  # noqa: TID252
@@ -57,6 +57,7 @@ RECIPE = Recipe(
     folds=Folds(count=4, every=timedelta(days=7)),
     primary="mae",
     baseline="climatology",
+    retraining=Retraining(least_history=timedelta(days=90), probation=timedelta(days=14)),
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
         Candidate(name="mean8w", model="climatology", params={"rule": "mean8w"}),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Folds, Recipe, Source
+from urbancast.core.product import Folds, Recipe, Retraining, Source
 from urbancast.products import trips
 
 from .layouts import LAYOUTS, SCHEMA  # noqa: TID252 - a folder outside a package knows no absolute name of its own
@@ -45,6 +45,7 @@ RECIPE = Recipe(
     fit_rows=1_000_000,
     primary="pinball",
     baseline=trips.BASELINE,
+    retraining=Retraining(least_history=timedelta(days=90), probation=timedelta(days=14)),
     rules=trips.RULES,
     features=trips.FEATURES,
     candidates=trips.CANDIDATES,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from urbancast.core.product import Candidate, Derived, Feature, Folds, Recipe, Source
+from urbancast.core.product import Candidate, Derived, Feature, Folds, Recipe, Retraining, Source
 from urbancast.products import weather
 from urbancast.products.chicago_scooters.layouts import LAYOUTS, PLACES_LAYOUTS, PLACES_SCHEMA, SCHEMA
 from urbancast.products.chicago_scooters.observe import observe, published
@@ -99,6 +99,7 @@ RECIPE = Recipe(
     replay=timedelta(days=14),
     primary="mae",
     baseline="climatology",
+    retraining=Retraining(least_history=timedelta(days=120), window=timedelta(days=42), probation=timedelta(days=14)),
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
         Candidate(name="mean8w", model="climatology", params={"rule": "mean8w"}),

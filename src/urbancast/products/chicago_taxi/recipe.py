@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Feature, Folds, Recipe, Source
+from urbancast.core.product import Feature, Folds, Recipe, Retraining, Source
 from urbancast.products import trips, weather
 from urbancast.products.chicago_taxi.layouts import LAYOUTS, PLACES_LAYOUTS, PLACES_SCHEMA, PORTAL_NAMES, SCHEMA
 from urbancast.products.chicago_taxi.observe import observe, published
@@ -73,6 +73,13 @@ RECIPE = Recipe(
     fit_rows=90_000,
     primary="pinball",
     baseline=trips.BASELINE,
+    # trips are known three weeks later: two weeks of truth judge a champion
+    retraining=Retraining(
+        least_history=timedelta(days=90),
+        window=timedelta(days=60),
+        rest=timedelta(days=14),
+        probation=timedelta(days=35),
+    ),
     rules=trips.RULES,
     # rain slows; temperature and wind of a season would only name its days
     features=(*trips.FEATURES, Feature(name="weather", params={"variables": ("precipitation",)})),

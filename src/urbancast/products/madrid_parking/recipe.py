@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Layout, Licence, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Layout, Licence, Recipe, Retraining, Source
 from urbancast.products import weather
 from urbancast.products.madrid_parking import layouts
 from urbancast.products.madrid_parking.attributes import attributes
@@ -98,6 +98,14 @@ RECIPE = Recipe(
     fit_rows=30_000,
     primary="mae",
     baseline="climatology",
+    # Truth comes a quarter at a time, two to five months late: what a training is worth shows as slowly.
+    retraining=Retraining(
+        least_history=timedelta(days=560),
+        every=timedelta(days=91),
+        window=timedelta(days=364),
+        rest=timedelta(days=60),
+        probation=timedelta(days=182),
+    ),
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
         Candidate(name="climatology", model="climatology", params={"rule": "mean4w"}),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Layout, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Layout, Recipe, Retraining, Source
 from urbancast.products import weather
 from urbancast.products.nyc_crashes.layouts import LAYOUTS, PLACES_LAYOUTS, PLACES_SCHEMA, SCHEMA
 from urbancast.products.nyc_crashes.observe import events, observe, published
@@ -124,6 +124,15 @@ RECIPE = Recipe(
     fit_rows=600_000,
     primary="poisson_deviance",
     baseline="climatology",
+    # Gains are small and crashes few: a season tells what a month cannot.
+    retraining=Retraining(
+        least_history=timedelta(days=365),
+        every=timedelta(days=56),
+        floor=-0.005,
+        window=timedelta(days=92),
+        rest=timedelta(days=28),
+        probation=timedelta(days=28),
+    ),
     # k and window of the shrunk profile are chosen on the calibration days before the cut
     rules=(Candidate(name="climatology", model="climatology"),),
     features=(

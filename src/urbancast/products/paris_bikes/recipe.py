@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from urbancast.core.product import Candidate, Feature, Folds, Recipe, Source
+from urbancast.core.product import Candidate, Feature, Folds, Recipe, Retraining, Source
 from urbancast.core.time import local_clock
 from urbancast.products import weather
 from urbancast.products.paris_bikes.layouts import LAYOUTS, SCHEMA
@@ -60,6 +60,7 @@ RECIPE = Recipe(
     fit_rows=200_000,
     primary="mae",
     baseline="climatology_scaled",
+    retraining=Retraining(least_history=timedelta(days=180)),
     rules=(
         Candidate(name="seasonal_naive", model="seasonal_naive"),
         Candidate(name="climatology", model="climatology", params={"rule": "mean4w"}),
