@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +24,14 @@ from urbancast.api.app import create_app
 from urbancast.core.errors import BusyError
 from urbancast.flows import companions, cycle, mirror, tracker
 from urbancast.flows.job import Clock, Job
-from urbancast.lake import leases, maintain, serving, verdicts
+from urbancast.lake import leases, maintain, remote, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.portals.emulator import Emulator
 from urbancast.registry import release as registry, tracking
 from urbancast.settings import settings
 
 START_S = 90
+PAGE = (Path(__file__).resolve().parents[1] / "docs/how-to/remote-stores.md").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,15 @@ def test_through_a_server_over_postgresql_the_mirror_is_the_same(
     assert found.data.metrics["score.absolute_error"] == lost.data.metrics["score.absolute_error"]
     key = f"{found.info.artifact_uri}/release/manifest.json".removeprefix(f"s3://{place.bucket}/")
     assert s3().head_object(Bucket=place.bucket, Key=key)["ContentLength"] > 0
+
+
+def test_the_page_names_what_these_tests_set_and_the_errors_that_are_said(place: Place) -> None:
+    exported = set(re.findall(r"^export (\w+)=", PAGE, flags=re.MULTILINE))
+    assert exported == {*place.environment, "URBANCAST_LAKE", "MLFLOW_DEFAULT_ARTIFACT_ROOT"}
+    said = (Path(remote.__file__)).read_text("utf-8")
+    for beginning in re.findall(r"^\| (expected .+?|two writers .+?) \|", PAGE, flags=re.MULTILINE):
+        assert beginning.partition(" …")[0] in said.replace("{bucket}", "…").replace("bucket … to", "bucket"), beginning
+    assert remote.UNSAFE in PAGE
 
 
 def test_maintenance_on_s3_changes_no_row(lived: Lake) -> None:
