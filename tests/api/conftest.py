@@ -17,6 +17,8 @@ from starlette.testclient import TestClient
 
 from urbancast.api.access import Operator, Reader
 from urbancast.api.app import create_app
+from urbancast.api.gate import Gate
+from urbancast.api.targets import target
 from urbancast.core.place import PlaceKind
 from urbancast.core.product import COVERED, Licence, Measure, Product
 from urbancast.core.tables import QUANTILE_COLUMNS
@@ -258,9 +260,19 @@ class Door:
     texts: dict[str, str]
     now: datetime = NOON
 
-    def open(self, *, client: str = "testclient", base_url: str = "http://testserver", **more: Any) -> TestClient:
+    def open(
+        self,
+        *,
+        client: str = "testclient",
+        base_url: str = "http://testserver",
+        behind: dict[str, int] | None = None,
+        **more: Any,
+    ) -> TestClient:
+        """A client at an address; ``behind``: ports of loopback by the name under which the gate shows them."""
         app = create_app(self.lake.url, catalog={}, clock=lambda: self.now, poll_seconds=0.0, **more)
         app.router.routes[:0] = probe.routes
+        for name, port in (behind or {}).items():
+            app.state.gate = Gate({name: target(name, f"http://127.0.0.1:{port}")})
         return TestClient(app, base_url=base_url, client=(client, 1), raise_server_exceptions=False)
 
     def bearer(self, role: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,19 +14,16 @@ import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings, strategies as st
 from pytest_httpserver import HTTPServer
-from starlette.testclient import TestClient, WebSocketDenialResponse
-from starlette.websockets import WebSocketDisconnect
-from websockets.sync.server import ServerConnection, serve
+from starlette.testclient import TestClient
 from werkzeug import Request, Response
 
-from urbancast.api import sockets
-from urbancast.api.gate import Gate, Target, policy, target
+from urbancast.api.passage import policy
+from urbancast.api.targets import target
 from urbancast.core.errors import ContractError
 from urbancast.lake import keys
 
 HOME = "http://testserver"
 OWN = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
-CALL: dict[str, Any] = {"subprotocols": ["graphql-ws"], "headers": {"Origin": HOME}}
 PAGE = {"Accept": "text/html,*/*", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 
 
@@ -53,14 +50,7 @@ def asked(behind: HTTPServer) -> list[Request]:
 
 @pytest.fixture
 def visitor(door: Any, behind: HTTPServer) -> Iterator[TestClient]:
-    with opened(door, behind.port) as client:
-        yield client
-
-
-@contextmanager
-def opened(door: Any, port: int, name: str = "mlflow") -> Iterator[TestClient]:
-    with door.open() as client:
-        client.app.state.gate = Gate({name: Target(name=name, host="127.0.0.1", port=port)})
+    with door.open(behind={"mlflow": behind.port}) as client:
         client.follow_redirects = False
         yield client
 
@@ -193,7 +183,7 @@ def test_an_interface_that_is_not_there_is_named(guest: TestClient, behind: HTTP
 
 
 def test_a_body_beyond_all_measure_is_refused(guest: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urbancast.api.gate.MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr("urbancast.api.passage.MAX_BODY_BYTES", 1000)
     assert guest.post("/ops/mlflow/told", content=iter([b"x" * 900]), headers=OWN).status_code == 200
     reply = guest.post("/ops/mlflow/told", content=iter([b"x" * 900] * 2), headers=OWN)
     assert state(reply) == (413, "too-large")
@@ -323,91 +313,3 @@ def test_an_answer_is_passed_on_as_it_comes(guest: TestClient, behind: HTTPServe
         first_is_read.set()
         assert reply.read() == b"second"
         connection.close()
-
-
-@pytest.fixture
-def echo() -> Iterator[tuple[int, list[ServerConnection]]]:
-    """A socket behind that says everything back, its subprotocol first; and who came."""
-    came: list[ServerConnection] = []
-
-    def say(connection: ServerConnection) -> None:
-        came.append(connection)
-        connection.send(f"{connection.subprotocol} {connection.request.path if connection.request else ''}")
-        for message in connection:
-            connection.send(message)
-
-    with serve(say, "127.0.0.1", 0, subprotocols=["graphql-ws"]) as server:  # type: ignore[list-item]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.socket.getsockname()[1], came
-        server.shutdown()
-        thread.join()
-
-
-Socket = Callable[..., Any]
-
-
-@pytest.fixture
-def caller(door: Any, echo: tuple[int, list[ServerConnection]]) -> Iterator[TestClient]:
-    with opened(door, echo[0], "dagster") as client:
-        yield client
-
-
-def test_a_socket_of_our_page_is_joined_with_what_is_behind(door: Any, caller: TestClient, echo: Any) -> None:
-    door.log_in(caller, "operator")
-    with caller.websocket_connect("/ops/dagster/graphql", **CALL) as ws:
-        assert ws.accepted_subprotocol == "graphql-ws"
-        assert ws.receive_text() == "graphql-ws /ops/dagster/graphql"
-        ws.send_text("é" * 1000)
-        assert ws.receive_text() == "é" * 1000
-        ws.send_bytes(b"\0\xff")
-        assert ws.receive_bytes() == b"\0\xff"
-    heard = echo[1][0].request.headers
-    assert "Cookie" not in heard
-    assert "Origin" not in heard
-
-
-def test_a_socket_of_another_page_or_of_nobody_is_refused(door: Any, caller: TestClient, echo: Any) -> None:
-    def status(**headers: str) -> int:
-        with (
-            pytest.raises(WebSocketDenialResponse) as refused,
-            caller.websocket_connect("/ops/dagster/graphql", headers=headers),
-        ):
-            pass
-        code: int = refused.value.status_code
-        return code
-
-    assert status(Origin=HOME) == 401
-    door.log_in(caller, "reader")
-    assert status(Origin=HOME) == 403
-    door.log_in(caller, "operator")
-    assert status() == 403
-    assert status(Origin="https://evil.example") == 403
-    assert echo[1] == []
-
-
-def test_a_socket_anywhere_else_is_closed(door: Any, caller: TestClient) -> None:
-    door.log_in(caller, "operator")
-    for path in ("/", "/v1/products", "/opsx/"):
-        with pytest.raises(WebSocketDisconnect), caller.websocket_connect(path, headers={"Origin": HOME}):
-            pass
-
-
-def test_a_socket_ends_with_its_session(door: Any, caller: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "LOOK_AGAIN_S", 0.01)
-    door.log_in(caller, "operator")
-    with caller.websocket_connect("/ops/dagster/graphql", **CALL) as ws:
-        ws.receive_text()
-        keys.revoke(door.lake, "the operator", at=door.now)
-        with pytest.raises(WebSocketDisconnect) as ended:
-            ws.receive_text()
-        assert ended.value.code == sockets.ENDED
-
-
-def test_a_socket_ends_with_the_one_behind(door: Any, caller: TestClient, echo: Any) -> None:
-    door.log_in(caller, "operator")
-    with caller.websocket_connect("/ops/dagster/graphql", **CALL) as ws:
-        ws.receive_text()
-        echo[1][0].close()
-        with pytest.raises(WebSocketDisconnect):
-            ws.receive_text()

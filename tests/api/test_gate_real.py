@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from urbancast.api.gate import Gate, Target
+from urbancast.api.gate import Gate
+from urbancast.api.targets import Target
 
 HOME = "http://testserver"
 OWN = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}

@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page
 from pytest_httpserver import HTTPServer
 
 from urbancast.api.app import create_app
-from urbancast.api.gate import Gate, Target
+from urbancast.api.gate import Gate
+from urbancast.api.targets import Target
 from urbancast.lake import audit, keys
 from urbancast.lake.store import Lake
 

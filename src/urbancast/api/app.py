@@ -74,11 +74,7 @@ def create_app(
         failed=metrics.lake_failures.inc,
         looked=lambda lake, world: metrics.loop.read(lake, world.records, clock()),
     )
-    every = deployed.poll_seconds if poll_seconds is None else poll_seconds
-    limits = Limits(
-        lookups=deployed.lookups_per_minute, routes=deployed.routes_per_minute, logins=deployed.logins_per_minute
-    )
-    access = Access(follower.lake_url, clock, limits, deployed.secret.get_secret_value())
+    access = Access(follower.lake_url, clock, Limits.of(deployed), deployed.secret.get_secret_value())
     ring = Middleware(
         security.Ring,
         metrics=metrics,
@@ -93,7 +89,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         strict_content_type=False,
-        lifespan=_following(follower, every),
+        lifespan=_following(follower, deployed.poll_seconds if poll_seconds is None else poll_seconds),
         middleware=[ring],
     )
     app.state.urbancast = State(follower=follower, metrics=metrics, clock=clock, lake_url=follower.lake_url)
@@ -101,9 +97,9 @@ def create_app(
     app.state.gate = Gate.of(deployed)
     app.state.operations = Operations(follower.lake_url, known, clock)
     problems.install(app)
-    for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, session, health, pages):
+    for part in (catalogue, forecast, answer, pair, route, near, stock, record, export, session, gate, health, pages):
         app.include_router(part.router)
-    for behind in (operations.router, operations.books, gate.router):
+    for behind in (operations.router, operations.books):
         app.include_router(behind)
     pages.mount(app, web or pages.web_folder())
     return app

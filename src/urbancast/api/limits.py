@@ -13,6 +13,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import Scope
 
 from urbancast.api.problems import RefusedError
+from urbancast.settings import Settings
 
 LOCAL = frozenset({"127.0.0.1", "::1", "testclient"})
 
@@ -40,6 +41,13 @@ class Limits:
         given = {Kind.LOOKUP: self.lookups, Kind.ROUTE: self.routes, Kind.LOGIN: self.logins}
         self._items = {kind: RateLimitItemPerMinute(most, namespace=kind) for kind, most in given.items() if most}
         self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    @staticmethod
+    def of(deployed: Settings) -> Limits:
+        """The deployment's limits."""
+        return Limits(
+            lookups=deployed.lookups_per_minute, routes=deployed.routes_per_minute, logins=deployed.logins_per_minute
+        )
 
     def count(self, kind: Kind, client: str) -> int:
         """Count one; seconds to wait where that is one too many, else 0."""

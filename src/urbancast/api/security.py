@@ -10,11 +10,12 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from urbancast.api.access import Access
-from urbancast.api.gate import MAX_BODY_BYTES as MAX_GATE_BYTES, PREFIX as GATE
 from urbancast.api.limits import LOCAL, Kind, client_of
 from urbancast.api.metrics import Metrics
 from urbancast.api.names import LOOPBACK, host_name
+from urbancast.api.passage import MAX_BODY_BYTES as MAX_GATE_BYTES
 from urbancast.api.problems import of_query, problem, shown
+from urbancast.api.targets import PREFIX as GATE
 from urbancast.core.errors import QueryError, UrbancastError
 
 MAX_BODY_BYTES = 64 * 1024
