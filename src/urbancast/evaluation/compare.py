@@ -141,7 +141,8 @@ def lost(hours: pl.DataFrame) -> Loss | None:
     is_daily = days >= ENOUGH_DAYS
     level, least = (DAY_LEVEL, LEAST_BY_DAY) if is_daily else (HOUR_LEVEL, LEAST_BY_HOUR)
     keys = ["day"] if is_daily else ["day", "how"]
-    blocks = hours.group_by(keys).agg(pl.col("n", "a", "b").sum()).sort(keys)
+    ordered = hours.sort("day", "how", "n", "a", "b")  # sums in one order, every time
+    blocks = ordered.group_by(keys, maintain_order=True).agg(pl.col("n", "a", "b").sum())
     rows, score, beside = (float(blocks[name].sum()) for name in ("n", "a", "b"))
     low, high = _t_interval(blocks["n"].to_numpy(), (blocks["a"] - blocks["b"]).to_numpy(), level=level)
     share = score / beside - 1 if beside > 0 else (math.inf if score > 0 else 0.0)
