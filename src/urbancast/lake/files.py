@@ -55,13 +55,18 @@ class FolderFiles:
     def put(self, path: str, payload: bytes) -> None:
         """Write all bytes at once, replacing what was there."""
         target = self.root / _inside(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{uuid4().hex}.part")
-        with draft.open("wb") as handle:
-            handle.write(payload)
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(target)
+        with remote.told(str(self.root)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with draft.open("wb") as handle:
+                    handle.write(payload)
+                    handle.flush()
+                    os.fsync(handle.fileno())
+                draft.replace(target)
+            except OSError:
+                draft.unlink(missing_ok=True)  # half a file would fill the disk further
+                raise
 
     def get(self, path: str) -> bytes:
         """Bytes at a path; NotReadyError when there are none."""

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from urbancast.core.tables import MONTH_OF, TABLES
-from urbancast.lake import logs
+from urbancast.lake import logs, remote
 from urbancast.lake.store import PARQUET, Lake
 
 KEPT = ("forecasts", "scores", "ledger")  # their old files stay, so a past answer can be read as it was served
@@ -29,7 +29,8 @@ def run(lake: Lake, *, now: datetime) -> dict[str, dict[str, Any]]:
     for table in TABLES:
         delta = lake.delta(table)
         if delta is not None:
-            facts[table] = _maintain(table, delta, now)
+            with remote.told(lake.url):
+                facts[table] = _maintain(table, delta, now)
     return facts
 
 

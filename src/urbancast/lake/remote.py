@@ -1,4 +1,4 @@
-"""A lake on S3: settings that are safe with several writers, and what went wrong in words that say what to do."""
+"""A lake on S3, or on a full disk: settings that are safe with several writers, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _CREDENTIALS = (
     "CREDENTIAL|credential|INVALID_CLIENT_TOKEN_ID|EXPIRED_TOKEN|ExpiredToken|UNRECOGNIZED_CLIENT|api/token"
 )
 _BUCKET = "NO_SUCH_BUCKET|NoSuchBucket"
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|XMinioStorageFull|os error (28|122)\b")
 _NETWORK = "NETWORK_CONNECTION|curlCode|[Cc]onnect|[Tt]imed? ?out|TIMEOUT|HTTP error|dns error"
 
 
@@ -54,12 +55,16 @@ def of_reader(given: Mapping[str, str]) -> dict[str, str] | None:
 
 @contextmanager
 def told(url: str) -> Iterator[None]:
-    """Errors of a remote store in our words: ContractError to be mended, NotReadyError to be tried again."""
+    """Errors of a remote store, or of a full disk, in our words: ContractError to mend, NotReadyError to try again."""
     try:
         yield
-    except (UrbancastError, FileNotFoundError, CommitFailedError, TableNotFoundError):
+    except UrbancastError:
         raise
     except (OSError, DeltaError) as error:
+        if _FULL.search(str(error)):
+            raise _full(url) from error
+        if isinstance(error, FileNotFoundError | CommitFailedError | TableNotFoundError):
+            raise
         if "://" not in url or (isinstance(error, DeltaError) and not re.search("S3 error|HTTP", str(error))):
             raise
         raise _clear(url, str(error)) from error
@@ -100,6 +105,13 @@ def require_conditional(url: str) -> None:
 def region() -> str | None:
     """Region by the environment."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def _full(url: str) -> NotReadyError:
+    return NotReadyError(
+        f"lake {url}: expected room to write, found the disk full; free space, or move the lake to a larger disk "
+        "(`urbancast backup`, `urbancast restore`), then run again: what was written and served stays as it is"
+    )
 
 
 def _clear(url: str, said: str) -> UrbancastError:

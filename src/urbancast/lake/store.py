@@ -194,13 +194,14 @@ class Lake:
 
     def _create(self, table: str) -> None:
         try:
-            write_deltalake(
-                self._uri(table),
-                _stored(table, contract.empty(table)),
-                mode="ignore",
-                partition_by=partitions(table),
-                storage_options=self.options or None,
-            )
+            with remote.told(self.url):
+                write_deltalake(
+                    self._uri(table),
+                    _stored(table, contract.empty(table)),
+                    mode="ignore",
+                    partition_by=partitions(table),
+                    storage_options=self.options or None,
+                )
         except DeltaError:
             if self.delta(table) is None:
                 raise
