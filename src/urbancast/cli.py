@@ -120,11 +120,12 @@ def up(
         from urbancast.lake.store import Lake
 
         companions.append(tracker.companion(Lake.open(setup.lake)))
+    daily: list[Companion] = []
     if orchestrator:
         from urbancast.flows import orchestrator as dagster
 
-        companions += dagster.companions(setup.lake, only=only or [])
-    flow.run(setup, companions, is_orchestrated=orchestrator)
+        daily = dagster.companions(setup.lake, only=only or [])
+    flow.run(setup, companions, orchestrator=daily)
 
 
 @app.command(hidden=True)
@@ -263,11 +264,14 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Live past days again as production would have, trainings and all, and score them."""
-    from urbancast.flows import replay as flow, verify as check
+    from urbancast.flows import orchestrator, replay as flow, verify as check
 
+    lived: dict[Any, Any] = {}
     with show.job(product, lake, as_of=as_of) as job:
-        flow.run(job, days=days, anchor=show.instant(anchor))
-        show.losses(job, check.run(job, since=check.recent(job, days=days)), as_json=as_json)
+        flow.run(job, days=days, anchor=show.instant(anchor), told=lived.__setitem__)
+        losses = check.run(job, since=check.recent(job, days=days))
+        orchestrator.show(job, lived)
+        show.losses(job, losses, as_json=as_json)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from urbancast.core.time import DAY, iso, local_day, local_midnight
 from urbancast.flows import due, forecast, mirror, probation, pull, replay, retraining, train, verify, watch
 from urbancast.flows.due import Stage
 from urbancast.flows.job import Job, step
-from urbancast.lake import observations, provenance, raw, serving, verdicts
+from urbancast.lake import observations, provenance, raw, scores, serving, verdicts
 from urbancast.lake.store import MARK, Lake
 from urbancast.registry import release as registry
 
@@ -42,6 +42,25 @@ def run(job: Job, asset: str, day: date | None = None) -> Facts:
         raise QueryError("malformed-day", expected=expected, found=str(day), action=action)
     then = local_midnight(day + DAY, job.product.tz)
     return {"day": day, "as known at": iso(then), **ASSETS[asset][1](job, then)}
+
+
+def at_rest(job: Job, day: date) -> dict[str, Facts]:
+    """What the lake knows of a past day without making anything: what had come, and how its forecasts did."""
+    then = local_midnight(day + DAY, job.product.tz)
+    return {"raw": _kept(job, then), "observations": _observed(job, then), "scores": _scored(job, day)}
+
+
+def _scored(job: Job, day: date) -> Facts:
+    rows = scores.read(job.lake, job.product.id, since=day, until=day + DAY)
+    sums = rows.group_by("kind", "measure", "release").agg(pl.col("n", "hits_80", "absolute_error").sum())
+    return {
+        f"{row['kind']} {row['measure']} {row['release']}": {
+            "forecasts": row["n"],
+            "mean absolute error": round(row["absolute_error"] / row["n"], 4),
+            "held of 80 %": round(row["hits_80"] / row["n"], 4),
+        }
+        for row in sums.filter(pl.col("n") > 0).sort("kind", "measure", "release").to_dicts()
+    }
 
 
 def _fetch(job: Job) -> Facts:
@@ -91,7 +110,8 @@ def _forecast(job: Job) -> Facts:
 
 
 def _forecast_again(job: Job, then: datetime) -> Facts:
-    lived = replay.run(job.at(then), days=1)
+    begun = local_midnight(local_day(then, job.product.tz) - DAY, job.product.tz)
+    lived = replay.run(job, days=1, anchor=begun)
     return {"origins": [iso(origin) for origin in lived], **_ahead(job, min(lived, default=then))}
 
 

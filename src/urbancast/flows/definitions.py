@@ -62,19 +62,18 @@ def of(lake: Lake, ids: Sequence[str]) -> dg.Definitions:
     )
 
 
-def tell(
-    instance: dg.DagsterInstance, lake: Lake, product: str, lived: date, facts: Mapping[str, Mapping[str, Any]]
-) -> bool:
+def tell(instance: dg.DagsterInstance, job: Job, lived: date, facts: Mapping[str, Mapping[str, Any]]) -> bool:
     """Show a day that was lived elsewhere as a run of its partition; False where there is no such partition.
 
-    ``facts``: by asset, what was made of it.
+    ``facts``: by asset, what was made of it; of the others what the lake knew then.
     """
-    one, key = Orchestrated.of(lake, product), lived.isoformat()
+    one, key = Orchestrated.of(job.lake, job.product.id), lived.isoformat()
     if not one.days.has_partition_key(key):
         return False
-    told = [_told(one, name, facts[name]) for name in day.ASSETS if name in facts]
+    known = {**day.at_rest(job, lived), **facts}
+    told = [_told(one, name, known[name]) for name in day.ASSETS if name in known]
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    tags = {PRODUCT: product, WHY: "lived in a replay"}
+    tags = {PRODUCT: job.product.id, WHY: "lived in a replay"}
     return dg.materialize(told, instance=instance, partition_key=key, tags=tags, run_config=quiet).success
 
 

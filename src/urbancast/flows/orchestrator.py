@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from urbancast.settings import settings
 if TYPE_CHECKING:
     import dagster as dg
 
-    from urbancast.lake.store import Lake
+    from urbancast.flows.job import Job
 
 PATH_PREFIX = "/ops/dagster"
 MODULE = "urbancast.flows.definitions"
@@ -42,6 +43,7 @@ def companions(lake: str, *, only: Sequence[str] = ()) -> list[Companion]:
     if not all(find_spec(name) for name in ("dagster", "dagster_webserver")):
         raise NotReadyError("dagster: expected it installed, found none; install urbancast[orchestrator]")
     where = prepare(home(lake))
+    _make_tables(where)
     env = _environment(where) | {"URBANCAST_LAKE": lake, "URBANCAST_ORCHESTRATED": ",".join(only)}
     code, web = free_port(), free_port()
     python, asked = [sys.executable, "-m"], ["--grpc-host", HOST, "--grpc-port", str(code)]
@@ -63,6 +65,17 @@ def prepare(where: Path) -> Path:
     return where
 
 
+def _make_tables(where: Path) -> None:
+    """Make or bring up to date the tables of an instance, once: its processes would make them at the same time."""
+    command = [sys.executable, "-m", "dagster", "instance", "migrate"]
+    made = subprocess.run(  # noqa: S603 - our own command
+        command, env={**os.environ, **_environment(where)}, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        told = made.stderr.strip().splitlines()[-1:] or ["nothing said"]
+        raise NotReadyError(f"dagster: expected tables in its storage, found {told[0]}; look at {where / CONFIG}")
+
+
 @contextmanager
 def instance(lake: str) -> Iterator[dg.DagsterInstance | None]:
     """Dagster's instance of a lake; None where Dagster is not installed or the lake has none."""
@@ -77,16 +90,17 @@ def instance(lake: str) -> Iterator[dg.DagsterInstance | None]:
         yield found
 
 
-def tell(
-    found: dg.DagsterInstance, lake: Lake, product: str, day: date, facts: Mapping[str, Mapping[str, Any]]
-) -> bool:
-    """Show a day that was lived elsewhere as a run of that day's partition; False where its partition does not exist.
+def show(job: Job, lived: Mapping[date, Mapping[str, Mapping[str, Any]]]) -> int:
+    """Show days that were lived elsewhere as runs of their partitions; how many of them have one.
 
-    ``facts``: what was made of each asset.
+    ``lived``: by local day and asset, what was made. Nothing happens where Dagster has no instance.
     """
-    from urbancast.flows import definitions
+    with instance(job.lake.url) as found:
+        if found is None:
+            return 0
+        from urbancast.flows import definitions
 
-    return definitions.tell(found, lake, product, day, facts)
+        return sum(definitions.tell(found, job, day, facts) for day, facts in sorted(lived.items()))
 
 
 def _config(where: Path) -> dict[str, Any]:

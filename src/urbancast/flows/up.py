@@ -63,30 +63,32 @@ class StoppedError(BaseException):
     """The operator stopped the run; raised before a step begins, so that none is left half told."""
 
 
-def run(setup: Setup, companions: Sequence[Companion] = (), *, is_orchestrated: bool = False) -> None:
+def run(setup: Setup, companions: Sequence[Companion] = (), *, orchestrator: Sequence[Companion] = ()) -> None:
     """Serve, begin every product, improve them, fill the record, then live day by day until stopped.
 
-    ``companions`` run beside for as long, and the API is told where they stand. ``is_orchestrated``: one of them
-    does what every day owes; only the first day is done here.
+    ``companions`` run beside for as long, and the API is told where they stand. ``orchestrator``: companions that
+    take over what every day owes once the first day is done; while they would both work, one would wait for the other.
     """
     stopped = stop_event()
     _require_free(setup)
     lake = Lake.open(setup.lake)
     options = ["--lake", setup.lake, *(["--live"] if setup.origin.is_live else [])]
     crew = Crew(options=options, stopped=stopped)
-    with beside.started(companions, tell=_warn), _server(setup, beside.behind(companions)) as server:
+    behind = beside.behind([*companions, *orchestrator])
+    with beside.started(companions, tell=_warn), _server(setup, behind) as server:
         _print(f"[bold]Urbancast[/] http://{setup.host}:{setup.port}  [dim]lake {escape(setup.lake)}[/]")
         # The product with the shortest history answers first.
         ordered = sorted(setup.only, key=lambda product: (products.recipe(product).history, product))
         for stages in FIRST_DAY:
             crew.work(ordered, stages)
-        if not stopped.is_set():
-            _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
-        while not stopped.is_set():
-            _require_alive(server)
-            if not is_orchestrated:
-                _live(lake, crew, ordered)
-            stopped.wait(PAUSE_S)
+        with beside.started(() if stopped.is_set() else orchestrator, tell=_warn):
+            if not stopped.is_set():
+                _print("[bold green]ready[/] every forecast is on the map; stop with Ctrl-C")
+            while not stopped.is_set():
+                _require_alive(server)
+                if not orchestrator:
+                    _live(lake, crew, ordered)
+                stopped.wait(PAUSE_S)
         crew.dismiss()
 
 
