@@ -289,6 +289,21 @@ def test_what_moved_is_shown_at_the_next_look_and_what_did_not_keeps_its_tag(des
     assert "bicycles-new" in [one["release"] for one in desk.standing("bikes")["choices"]]
 
 
+def test_a_page_on_drift_is_listed_and_sent_to_be_kept(desk: Desk) -> None:
+    assert desk.get("/bikes/reports/2021-10-29").json()["state"] == "unknown-report"
+    assert desk.get("/bikes/reports/odd").status_code == 422
+    assert desk.client.get(f"{BASE}/bikes/reports/2021-10-29").status_code == 401
+    path = "reports/bikes/2021-10-29/drift.html"
+    desk.lake.files.put(path, b"<!doctype html>drift")
+    for state in ("started", "done"):
+        runs.record(desk.lake, "bikes", "report-bikes-1", flow="report", step="drift", state=state, at=NOW,
+                    facts={"path": path} if state == "done" else {})  # fmt: skip
+    (one,) = desk.standing("bikes")["reports"]
+    reply = desk.client.get(one["url"], headers=desk.bearer("reader"))
+    assert (one["day"], reply.content) == ("2021-10-29", b"<!doctype html>drift")
+    assert reply.headers["content-disposition"].startswith("attachment")
+
+
 def test_every_kind_of_alert_has_a_plain_page_without_script(desk: Desk) -> None:
     known = runbooks.kinds(runbooks.folder())
     assert "stale-source" in known

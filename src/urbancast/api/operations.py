@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from threading import Lock
 from typing import Any
 
@@ -58,6 +58,14 @@ class Operations:
         if release is not None and lineage.find(look, product.id, release) is None:
             raise unknown_release(look, product, release)
         return {"product": product.id, "release": release, **lineage.listed(look, product.id, release)}
+
+    def report(self, name: str, day: date) -> bytes:
+        """A page on drift, as it was written."""
+        path = f"reports/{self.product(name).id}/{day.isoformat()}/drift.html"
+        if not self.lake.files.exists(path):
+            raise QueryError("unknown-report", expected=f"a day with a report of {name}", found=day.isoformat(),
+                             action=f"`urbancast report {name}` writes one", status=404)  # fmt: skip
+        return self.lake.files.get(path)
 
     def at(self) -> str:
         """This moment, as text."""

@@ -32,6 +32,7 @@ STATES: dict[str, tuple[int, str]] = {
     "unknown-ui": (404, "Not behind this login"),
     "unknown-day": (404, "No entries on that day"),
     "unknown-run": (404, "No such run"),
+    "unknown-report": (404, "No such report"),
     "unknown-runbook": (404, "No such runbook"),
     "no-such-lens": (404, "Not answered for this product"),
     "not-found": (404, "No such page"),

@@ -17,7 +17,7 @@ from urbancast.monitoring import champions, lineage
 
 RECENT = timedelta(days=30)
 RENEWED_WITHIN = timedelta(hours=1)
-SHOWN_RUNS, SHOWN_SIGNALS = 25, 40
+SHOWN_RUNS, SHOWN_SIGNALS, SHOWN_REPORTS = 25, 40, 5
 LATE_AFTER = timedelta(hours=36)
 WORST = ("critical", "warning", "waiting", "ok")
 _FRESH = ("source", "rhythm_hours", "newest", "missed_updates", "is_late", "since", "has_ended")
@@ -53,6 +53,7 @@ def of(look: Look, product: Product, lease: Mapping[str, Any] | None, *, now: da
         "alerts": open_alerts,
         "verdicts": champions.decisions(look, product.id),
         "drift": drift(look, product.id),
+        "reports": reports(look, product.id, now=now),
         "runs": [run_entry(row) for row in ran.head(SHOWN_RUNS).iter_rows(named=True)],
         "requests": [
             {**each, "at": iso(each["at"]), "asked_at": iso(each["asked_at"])}
@@ -164,6 +165,15 @@ def drift(look: Look, product: str) -> list[dict[str, Any]]:
         }
         for row in ordered.iter_rows(named=True)
     ]
+
+
+def reports(look: Look, product: str, *, now: datetime) -> list[dict[str, Any]]:
+    """Pages on drift written by whoever asked for them, the newest first: the day they speak of, and where they are."""
+    written = recent_steps(look, product, now=now).filter(
+        (pl.col("flow") == "report") & (pl.col("step") == "drift") & (pl.col("state") == "done")
+    )
+    days = dict.fromkeys(str(json.loads(facts)["path"]).split("/")[-2] for facts in reversed(written["facts"]))
+    return [{"day": day, "url": f"/v1/operations/{product}/reports/{day}"} for day in list(days)[:SHOWN_REPORTS]]
 
 
 def retraining(look: Look, product: str, *, now: datetime) -> dict[str, Any]:

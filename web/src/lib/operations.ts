@@ -148,6 +148,7 @@ export interface Standing {
   alerts: OpenAlert[]
   verdicts: Decided[]
   drift: Signal[]
+  reports: { day: string; url: string }[]
   runs: Run[]
   requests: Asked[]
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -121,6 +121,20 @@ async def raw(
     """Pages that a release (default: the product) was made of, the newest first, each with the hash of its bytes."""
     operations = of(request)
     return _answer(await asyncio.to_thread(operations.raw, product, release))
+
+
+@router.get(
+    "/{product}/reports/{day}",
+    summary="A page on drift",
+    response_class=HTMLResponse,
+    responses=responses("<!doctype html>…", 401, 404, 422, 503, media="text/html"),
+)
+async def report(request: Request, product: str, day: date, who: Reader, here: Here) -> Response:
+    """Evidently's page of a day, to be kept: its script is its own, so it is not shown from this address."""
+    body = await asyncio.to_thread(of(request).report, product, day)
+    name = f'attachment; filename="{product}-drift-{day.isoformat()}.html"'
+    return Response(body, headers={"Content-Disposition": name, "Cache-Control": "private, no-store"},
+                    media_type="text/html; charset=utf-8")  # fmt: skip
 
 
 @router.post(

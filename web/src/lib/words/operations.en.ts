@@ -96,6 +96,7 @@ export const operations = {
   op_drifted: 'drifted',
   op_steady: 'steady',
   op_all_signals: 'All {n} signals',
+  op_reports: 'Evidently’s pages, to download:',
   op_retraining: 'Retraining',
   op_due: 'due',
   op_not_due: 'not due',

@@ -98,6 +98,7 @@ export const operations: OperationsWords = {
   op_drifted: 'desviada',
   op_steady: 'estable',
   op_all_signals: 'Las {n} señales',
+  op_reports: 'Páginas de Evidently, para descargar:',
   op_retraining: 'Reentrenamiento',
   op_due: 'toca',
   op_not_due: 'no toca',

@@ -98,6 +98,7 @@ export const operations: OperationsWords = {
   op_drifted: 'dérive',
   op_steady: 'stable',
   op_all_signals: 'Les {n} signaux',
+  op_reports: 'Pages d’Evidently, à télécharger :',
   op_retraining: 'Réentraînement',
   op_due: 'dû',
   op_not_due: 'pas dû',
