@@ -20,6 +20,7 @@ from urbancast.lake import ledger
 
 DAY = timedelta(days=1)
 DAYS_AT_ONCE = timedelta(days=7)
+NEAR = timedelta(days=3)  # a closed Sunday between two days does not part them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +64,14 @@ class Touched:
 
 
 def windows(job: Job, days: Sequence[date]) -> Iterator[tuple[list[date], Window]]:
-    """Days in a row, a few at a time, with their window: from local midnight to local midnight, at most to now."""
+    """Days near each other, a few at a time, with the window from the first's midnight to the last's, at most to now.
+
+    The window may hold days between them that were not asked for.
+    """
     at_once = max(DAYS_AT_ONCE, job.recipe.replay_step or DAYS_AT_ONCE)  # few origins are few rows
     some: list[date] = []
     for day in [*sorted(days), None]:
-        if some and (day is None or day - some[-1] > DAY or day - some[0] >= at_once):
+        if some and (day is None or day - some[-1] > NEAR or day - some[0] >= at_once):
             start, end = (local_midnight(each, job.product.tz) for each in (some[0], some[-1] + DAY))
             yield some, Window(start=start, end=min(end, job.now))
             some = []

@@ -42,6 +42,7 @@ def run(job: Job, *, since: datetime | None = None) -> Tally:
             for some, window in touched.windows(job, days["day"].to_list()):
                 known = source.at(window)
                 losses = _scored(job, known, measure.id, window)
+                losses = losses.filter(pl.col("day").is_in(some)) if losses.height else losses
                 asked = days.filter(pl.col("day").is_in(some))
                 keep.days(job, known, measure.id, losses, asked=asked, run_id=run_id)
                 tally.add(_told(losses, since))
