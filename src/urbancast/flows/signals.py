@@ -138,7 +138,8 @@ def _of_measure(window: Window, measure: Measure, day: date) -> list[Signal]:
     if measure.signed:
         return []
     grid = window.grids[measure.id].until(day)
-    return drift.target(measure.id, grid, is_sparse=measure.sparse, groups=window.groups)
+    tests = sum(not one.signed for one in window.job.product.modelled)
+    return drift.target(measure.id, grid, is_sparse=measure.sparse, groups=window.groups, tests=tests)
 
 
 def _missing(window: Window, measure: Measure, day: date) -> list[dict[str, Any]]:
@@ -149,7 +150,8 @@ def _missing(window: Window, measure: Measure, day: date) -> list[dict[str, Any]
     if not grid.places:
         return []
     rows = [_share(measure.id, day, quality.missing(grid))]
-    if measure.id == window.job.product.modelled[0].id and not measure.signed:
+    is_sensed = not (measure.signed or measure.sparse)  # rare events have no sensor that could fall silent
+    if measure.id == window.job.product.modelled[0].id and is_sensed:
         dead = quality.dead(grid, grain_h=as_grain(window.job.product.grain) / HOUR)
         rows += [_dead(measure.id, day, one) for one in dead]
     return rows

@@ -36,8 +36,10 @@ LEAST_HISTORY = 21
 NEEDED = HISTORY + WINDOW + 7 * WEEKS  # days of data that a judgement of one day looks at
 LEAST_COUNT = 20.0  # a unit has as many a day; places with fewer are judged together
 SHIFTED, STEP = 0.2, 2.5  # the group looked for: a fifth of the units, so many of their standard deviations
-FURTHEST = 4.5  # no unit alone says more
+FURTHEST = 3.5  # no unit alone says more
 GROUP_CHANCE = 3e-3
+WILD = 0.95
+LEAST_UNITS = 4  # with fewer there is no common level to move apart from
 FACTORS = 3  # at most, that units share beside their level
 
 
@@ -81,7 +83,7 @@ def deviation(series: Floats, *, is_upper: bool = False) -> tuple[float, int, di
     level = float(np.median(past - slope * at))
     rest = past - level - slope * at
     medians = np.median(np.lib.stride_tricks.sliding_window_view(rest, WINDOW), axis=1)
-    error = max(float(spread(medians)), float(medians.std()), 1e-9)
+    error = max(float(spread(medians)), float(medians.std()), float(rest.std()) / 2, 1e-9)
     days = max(4.0, effective(rest))
     expected = level + slope * (len(past) + (WINDOW - 1) / 2)
     moved = float(np.median(now)) - expected
@@ -100,14 +102,16 @@ def season(past: Floats) -> float:
     return float(stats.theilslopes(past, at).slope)
 
 
-def level_shift(measure: str, logs: Floats, names: Sequence[str], days: Sequence[date]) -> Signal | None:
+def level_shift(
+    measure: str, logs: Floats, names: Sequence[str], days: Sequence[date], *, tests: int = 1
+) -> Signal | None:
     """Whether a group of units has moved apart from the others; None where it is too early to say.
 
     ``logs``: log of observed over usual, shape (units, days), NaN where not compared. Each unit's mean of the last
     days, in its own standard deviations, enters the likelihood ratio of a mixture in which a fifth of the units moved
-    by ``STEP``: by Markov's inequality it exceeds 1 / p with a chance of at most p.
+    by ``STEP``: by Markov's inequality it exceeds 1 / p with a chance of at most p. ``tests``: measures judged so.
     """
-    if not len(days) or not np.isfinite(logs[:, -1]).any():
+    if len(names) < LEAST_UNITS or not len(days) or not np.isfinite(logs[:, -1]).any():
         return None
     columns = np.isfinite(logs).any(axis=0)
     rest = _apart(logs[:, columns])
@@ -125,7 +129,7 @@ def level_shift(measure: str, logs: Floats, names: Sequence[str], days: Sequence
     before = evidence[:, :-WINDOW][:, -HISTORY:]
     usual_spread = np.nanmax([spread(before), np.zeros(2)], axis=0)
     direction = int(np.argmax(evidence[:, -1]))
-    limit = max(math.log(2 / GROUP_CHANCE), float(middle(before)[direction] + 5 * usual_spread[direction]))
+    limit = max(math.log(2 * tests / GROUP_CHANCE), float(middle(before)[direction] + 5 * usual_spread[direction]))
     sign = 1 if direction == 0 else -1
     moved = _moved(z[:, -1] * sign, (means - centre[:, None])[is_judged][:, -1], np.array(names)[is_judged])
     return Signal(
@@ -148,9 +152,7 @@ def _moved(z: Floats, moved: Floats, names: Any) -> dict[str, Any]:
 
 
 def _apart(logs: Floats) -> Floats:
-    """Logs without what units share on a day; of few units as they are: there is no common level among them."""
-    if len(logs) < 8:
-        return logs
+    """Logs without what units share on a day: their median, and what they answer to alike."""
     rest = np.asarray(logs - middle(logs, axis=0)[None])
     rest = rest - middle(rest[:, :-WINDOW])[:, None]
     return rest - _shared(rest)
@@ -166,7 +168,7 @@ def _shared(rest: Floats) -> Floats:
     past = scaled[:, :-WINDOW]
     loadings, sizes, _ = np.linalg.svd(past, full_matrices=False)
     edge = np.sqrt(past.shape[0]) + np.sqrt(past.shape[1])
-    strong = loadings[:, : min(FACTORS, int((sizes > edge).sum()))]
+    strong = loadings[:, : min(FACTORS, len(rest) // 8, int((sizes > edge).sum()))]
     return np.asarray(strong @ (strong.T @ scaled) * scale)
 
 
@@ -197,7 +199,9 @@ def _windows(rest: Floats) -> Floats:
 
 def _errors(past: Floats) -> Floats:
     """Standard deviation of each unit's window means, leaning on that of all units."""
-    own, count = spread(past), np.isfinite(past).sum(axis=1) / WINDOW
+    # Whose past has wild days needs more to stand out than its middle half would say.
+    own = np.fmax(spread(past), WILD * np.nanstd(past, axis=1))
+    count = np.isfinite(past).sum(axis=1) / WINDOW
     pool = float(np.nanmedian(own)) if np.isfinite(own).any() else float("nan")
     lean = 6.0
     both = np.sqrt((count * np.nan_to_num(own, nan=pool) ** 2 + lean * pool**2) / (count + lean))
@@ -259,14 +263,17 @@ def _lump_name(places: Sequence[str], lump: Sequence[int]) -> str:
     return f"{places[lump[0]]} and {len(lump) - 1} more" if len(lump) > 1 else places[lump[0]]
 
 
-def target(measure: str, grid: Cube, *, is_sparse: bool, groups: Mapping[str, str]) -> list[Signal]:
-    """Signals of one measure on the last day of its cube: group of places, level of all, hours of the day, scatter."""
+def target(measure: str, grid: Cube, *, is_sparse: bool, groups: Mapping[str, str], tests: int = 1) -> list[Signal]:
+    """Signals of one measure on the last day of its cube: group of places, level of all, hours of the day, scatter.
+
+    ``tests``: how many measures of the product are judged so.
+    """
     logs, names = units(grid, is_sparse=is_sparse, groups=groups)
     if not len(names):
         return []
-    found = [level_shift(measure, logs, names, grid.days)]
+    found = [level_shift(measure, logs, names, grid.days, tests=tests)]
     series = {"level": (middle(logs, axis=0), False)}
-    if len(names) >= 8:
+    if len(names) >= 2 * LEAST_UNITS:
         scatter = MAD_TO_SD * middle(np.abs(_apart(logs)), axis=0)
         series["scatter"] = (np.log(np.maximum(scatter, 1e-3)), False)
     if grid.values.shape[2] > 1:

@@ -33,11 +33,16 @@ def signals(means: pl.DataFrame, days: Sequence[date]) -> list[Signal]:
     found = []
     for (variable,), part in means.group_by("variable", maintain_order=True):
         series = on_days(part, days, "value")
-        found += [
-            drift.of_series("", "input", f"{variable} level", series, days),
-            distribution(f"{variable} distribution", series, days),
-        ]
+        found.append(distribution(f"{variable} distribution", series, days))
+        if not _is_mostly_nothing(series):
+            found.append(drift.of_series("", "input", f"{variable} level", series, days))
     return [one for one in found if one is not None]
+
+
+def _is_mostly_nothing(series: Floats) -> bool:
+    """Whether a third of the days have next to nothing (rain): what is usual then is no level to move away from."""
+    known = np.abs(series[np.isfinite(series)])
+    return not len(known) or float((known <= 0.05 * known.max()).mean()) > 1 / 3
 
 
 def distribution(name: str, series: Floats, days: Sequence[date], *, measure: str = "") -> Signal | None:
@@ -56,7 +61,7 @@ def distribution(name: str, series: Floats, days: Sequence[date], *, measure: st
     own = effective(past) / len(past)
     n, m = max(2.0, own * len(past)), max(2.0, own * len(now))
     reach = math.sqrt(n * m / (n + m)) * distance
-    score = float(-np.log10(max(stats.kstwobign.sf(reach), 1e-300)))
+    score = max(0.0, float(-np.log10(max(stats.kstwobign.sf(reach), 1e-300))))
     facts = {"ks": round(distance, 4), "psi": round(stability(past, now), 4), "days": round(m, 1)}
     return Signal(measure=measure, kind="input", signal=name, day=days[-1], score=score, n=int(m), facts=facts)
 

@@ -154,7 +154,7 @@ def effective(values: Floats, *, lags: int = 7) -> float:
 
 def surprise(statistic: float, freedom: float) -> float:
     """Two-sided −log10 p of a t statistic, finite however far out."""
-    return float(-(stats.t.logsf(abs(statistic), max(1.0, freedom)) + np.log(2)) / np.log(10))
+    return max(0.0, float(-(stats.t.logsf(abs(statistic), max(1.0, freedom)) + np.log(2)) / np.log(10)))
 
 
 def _expected(product: Product, days: Sequence[date], each: int) -> Flags:
