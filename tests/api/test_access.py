@@ -11,7 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from starlette.testclient import TestClient
 
+from urbancast.api.app import create_app
+from urbancast.core.errors import ContractError
 from urbancast.lake import keys
+from urbancast.lake.secret import PATH
+from urbancast.settings import settings as deployed
 
 EVIL = "https://evil.example"
 
@@ -124,6 +128,20 @@ def test_a_session_outlives_the_server(door: Any) -> None:
         assert second.get("/v1/seen", headers={"Cookie": f"urbancast_session={cookie}"}).status_code == 200
 
 
+def test_sessions_signed_by_the_environments_secret_need_no_file(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URBANCAST_SECRET", "s" * 32)
+    deployed.cache_clear()
+    with door.open() as client:
+        door.log_in(client, "reader")
+        assert client.get("/v1/session").status_code == 200
+    assert not door.lake.files.exists(PATH)
+    monkeypatch.setenv("URBANCAST_SECRET", "hunter2")
+    deployed.cache_clear()
+    with pytest.raises(ContractError, match="URBANCAST_SECRET: expected at least 32 characters, found 7"):
+        door.open()
+    deployed.cache_clear()
+
+
 def test_the_cookie_is_hidden_from_scripts_and_from_other_sites(door: Any) -> None:
     for base_url, is_secure in (
         ("http://localhost", False),
@@ -187,9 +205,6 @@ def test_a_signed_token_of_another_hand_is_no_session(door: Any, visitor: TestCl
 
 @pytest.fixture(scope="module")
 def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    from urbancast.api.app import create_app
-    from urbancast.settings import settings as deployed
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("URBANCAST_LOGINS_PER_MINUTE", "0")
         deployed.cache_clear()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from urbancast.core.errors import ContractError, QueryError
-from urbancast.lake import audit, keys
+from urbancast.lake import audit, backup, keys
+from urbancast.lake.files import open_files
 from urbancast.lake.secret import PATH, session_secret
 from urbancast.lake.store import Lake
 
@@ -109,6 +110,16 @@ def test_the_signing_secret_is_made_once_and_is_its_owners_alone(lake):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert not list(file.parent.glob("*.part"))
+
+
+def test_a_backup_holds_keys_and_no_signing_secret(lake, at, tmp_path):
+    secret, (key, text) = session_secret(lake), keys.new(lake, name="ana", role="reader", at=at())
+    backup.take(lake, open_files(str(tmp_path / "copy")), at=at())
+    assert not [path for path in (tmp_path / "copy").rglob("*") if path.is_file() and secret in path.read_bytes()]
+    backup.put_back(open_files(str(tmp_path / "copy")), str(tmp_path / "again"), at=at())
+    restored = Lake.open(tmp_path / "again")
+    assert keys.verify(keys.active(restored), text) == key
+    assert session_secret(restored) != secret
 
 
 def test_a_short_secret_of_the_environment_is_refused_without_showing_it(lake):

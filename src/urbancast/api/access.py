@@ -24,7 +24,7 @@ from urbancast.api.problems import RefusedError
 from urbancast.api.sessions import COOKIE, CSRF_HEADER, Session, Sessions, is_same
 from urbancast.lake import keys
 from urbancast.lake.keys import Key, Role
-from urbancast.lake.secret import session_secret
+from urbancast.lake.secret import require_long, session_secret
 from urbancast.lake.store import Lake
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="urbancast"'}
@@ -58,7 +58,8 @@ class Access:
     _lock: Lock = field(init=False, default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
-        """Look nowhere yet."""
+        """Look nowhere yet; a secret that could be guessed is refused at once."""
+        require_long(self.secret)
         self.keyring, self.auditor = Keyring(self._open), Auditor(self._open)
 
     async def sessions(self) -> Sessions:

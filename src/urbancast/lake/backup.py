@@ -16,6 +16,7 @@ from urbancast.core.errors import ContractError, NotReadyError
 from urbancast.core.tables import SCHEMA_VERSION, TABLES
 from urbancast.lake.files import Files, open_files
 from urbancast.lake.maintain import KEPT, release_of
+from urbancast.lake.secret import FOLDER as PRIVATE
 from urbancast.lake.store import MARK, TABLES_FOLDER, Lake
 
 BLOBS, MANIFESTS = "blobs", "backups"
@@ -127,7 +128,7 @@ def _wanted(lake: Lake, versions: Mapping[str, int]) -> Iterator[str]:
         is_unnamed = (folder == "raw" and path not in named["raw"]) or (
             folder == "releases" and release_of(path) not in named["releases"]
         )
-        if folder != TABLES_FOLDER and not is_unnamed:
+        if folder not in (TABLES_FOLDER, PRIVATE) and not is_unnamed:
             yield path
     for table, version in versions.items():
         yield from _of_table(lake, table, version)

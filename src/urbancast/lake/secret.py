@@ -10,22 +10,28 @@ from pathlib import Path
 from urbancast.core.errors import ContractError
 from urbancast.lake.store import Lake
 
-PATH = "private/session.secret"
+FOLDER = "private"  # no part of a backup
+PATH = f"{FOLDER}/session.secret"
 LEAST = 32
 
 
 def session_secret(lake: Lake, given: str = "") -> bytes:
     """The secret given by the environment, else the lake's own, made where there is none."""
     if given:
-        if len(given) < LEAST:
-            raise ContractError(
-                f"URBANCAST_SECRET: expected at least {LEAST} characters, found {len(given)}; "
-                "make one with `openssl rand -hex 32`"
-            )
-        return given.encode()
+        return require_long(given).encode()
     if not lake.files.exists(PATH):
         _make(lake)
     return lake.files.get(PATH)
+
+
+def require_long(given: str) -> str:
+    """The same secret, or none; ContractError for one that could be guessed."""
+    if given and len(given) < LEAST:
+        raise ContractError(
+            f"URBANCAST_SECRET: expected at least {LEAST} characters, found {len(given)}; "
+            "make one with `openssl rand -hex 32`"
+        )
+    return given
 
 
 def _make(lake: Lake) -> None:
