@@ -75,7 +75,6 @@ def lived(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
             cycle.begin(job)
             cycle.improve(job)
             cycle.show_record(job)
-            mirror.run(job)
     yield lake
     assert list(tmp_path.iterdir()) == []
     settings.cache_clear()

@@ -264,12 +264,13 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Live past days again as production would have, trainings and all, and score them."""
-    from urbancast.flows import orchestrator, replay as flow, verify as check
+    from urbancast.flows import mirror, orchestrator, replay as flow, verify as check
 
     lived: dict[Any, Any] = {}
     with show.job(product, lake, as_of=as_of) as job:
         flow.run(job, days=days, anchor=show.instant(anchor), told=lived.__setitem__)
         losses = check.run(job, since=check.recent(job, days=days))
+        mirror.run(job)
         orchestrator.show(job, lived)
         show.losses(job, losses, as_json=as_json)
 

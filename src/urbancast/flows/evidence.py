@@ -100,7 +100,9 @@ def _own(job: Job, own: pl.DataFrame, result: Backtest) -> dict[str, float]:
         "forecast_over_observed": told["mean_over_value"],
     }
     candidate = own["candidate"][0]
-    for name in SCORES:
+    signed = {measure.id for measure in job.product.measures if measure.signed}
+    names = [name for name in SCORES if name != "deviance" or own["measure"][0] not in signed]  # it is a count's
+    for name in names:
         pairs = slices.paired(result.losses, candidate, job.recipe.baseline, column=name)
         days = pairs.group_by("day").agg(pl.len().alias("n"), pl.col("loss", "baseline_loss").sum()).sort("day")
         rows, difference = days["n"].to_numpy(), (days["baseline_loss"] - days["loss"]).to_numpy()

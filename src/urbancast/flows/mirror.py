@@ -16,6 +16,7 @@ from urbancast.registry import tracking
 FLOW = "mirror"
 FOLLOWED = timedelta(days=60)
 KINDS = ("live", "replay")
+DIGITS = 9  # sums of floats differ in the last of theirs with the order of rows: the same day is the same point
 SCHEMA = {"release": pl.String, "metric": pl.String, "day": pl.Date, "value": pl.Float64}
 
 
@@ -41,7 +42,7 @@ def followed(job: Job) -> pl.DataFrame:
         skill = pl.when(pl.col(beside) > 0).then(1 - pl.col(column) / pl.col(beside))
         told = {"skill": skill, column: pl.col(column) / pl.col("n"), "coverage_80": pl.col("hits_80") / pl.col("n")}
         frames += [
-            sums.select("release", pl.lit(f"{kind}/{name}").alias("metric"), "day", value=value.cast(pl.Float64))
+            sums.select("release", pl.lit(f"{kind}/{name}").alias("metric"), "day", value=value.cast(pl.Float64).round(DIGITS))
             for name, value in told.items()
         ]
     return pl.concat(frames).drop_nulls("value")

@@ -64,7 +64,9 @@ def importance(shares: pl.DataFrame) -> bytes:
     def draw(axes: Axes) -> None:
         axes.barh(top["feature"].to_list(), top["share"].to_list(), color=BLUE)
 
-    return _picture(draw, f"share of what the {part} goes by", "", height=1 + 0.25 * top.height)
+    return _picture(
+        draw, f"share of the gain: {part}" if "trees" in part else f"share: {part}", "", height=1 + 0.25 * top.height
+    )
 
 
 def _picture(draw: Callable[[Axes], None], x: str, y: str, *, height: float = 3.5) -> bytes:

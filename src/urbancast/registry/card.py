@@ -199,4 +199,5 @@ def _share(value: float) -> str:
 
 def _figure(name: str, payload: bytes) -> str:
     words = escape(name.rpartition("/")[2].removesuffix(".png"))
-    return f'<figure><img alt="{words}" src="data:image/png;base64,{base64.b64encode(payload).decode()}"></figure>'
+    source = f"data:image/png;base64,{base64.b64encode(payload).decode()}"
+    return f'<figure><figcaption>{words.capitalize()}</figcaption><img alt="{words}" src="{source}"></figure>'

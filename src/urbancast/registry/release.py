@@ -125,8 +125,9 @@ def rules(lake: Lake, product: str, measure: str, *, until: datetime | None = No
 
 
 def next_number(lake: Lake, product: str, measure: str) -> int:
-    """Return the number the next trained release of a measure gets; 1 is the first."""
-    return 1 + max((r.number for r in every(lake, product) if r.measure == measure), default=0)
+    """Return the number the next trained release of a measure gets; 1 is the first. A replay's own do not count."""
+    own = (r for r in every(lake, product) if r.measure == measure and r.facts.get("kind") != "replay")
+    return 1 + max((r.number for r in own), default=0)
 
 
 def every(lake: Lake, product: str) -> list[Release]:
