@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from urbancast.core.errors import ContractError, NotReadyError
 from urbancast.core.product import Window
 from urbancast.core.time import local_day
 from urbancast.evaluation import backtest
@@ -16,8 +17,10 @@ from urbancast.flows.job import Job, step
 from urbancast.flows.tally import Tally
 from urbancast.flows.touched import Touched
 from urbancast.lake import digests, forecasts, ledger
+from urbancast.models.counts import Family
 from urbancast.monitoring import verify
 from urbancast.registry import release as registry
+from urbancast.registry.release import Release
 
 FLOW = "verify"
 REACH = timedelta(days=40)  # how far before a forecast its newest known value may lie; a calibration spans it too
@@ -104,6 +107,15 @@ def _losses(job: Job, known: Panel, measure: str, window: Window) -> pl.DataFram
     for (name,), part in issued.group_by("release", maintain_order=True):
         release = releases[str(name)]
         rows = part.join(reach, on=["place", "origin", "time"], maintain_order="left")
-        losses = verify.losses(rows, truth, tz=job.product.tz, family=registry.load(job.lake, release).family)
+        losses = verify.losses(rows, truth, tz=job.product.tz, family=_family(job, release))
         parts.append(losses.with_columns(candidate=pl.lit(release.candidate)))
     return pl.concat(parts)
+
+
+def _family(job: Job, release: Release) -> Family | None:
+    """Count family of a release; of one whose files were damaged as its facts tell: what it issued is scored still."""
+    try:
+        return registry.load(job.lake, release).family
+    except (ContractError, NotReadyError):
+        spread = release.facts.get("dispersion")
+        return None if spread is None else Family(spread)
