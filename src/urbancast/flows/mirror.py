@@ -42,7 +42,9 @@ def followed(job: Job) -> pl.DataFrame:
         skill = pl.when(pl.col(beside) > 0).then(1 - pl.col(column) / pl.col(beside))
         told = {"skill": skill, column: pl.col(column) / pl.col("n"), "coverage_80": pl.col("hits_80") / pl.col("n")}
         frames += [
-            sums.select("release", pl.lit(f"{kind}/{name}").alias("metric"), "day", value=value.cast(pl.Float64).round(DIGITS))
+            sums.select(
+                "release", pl.lit(f"{kind}/{name}").alias("metric"), "day", value=value.cast(pl.Float64).round(DIGITS)
+            )
             for name, value in told.items()
         ]
     return pl.concat(frames).drop_nulls("value")
