@@ -28,56 +28,27 @@ class Metrics:
 
     def __init__(self) -> None:
         """Register the meters in their own registry."""
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        own = self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=own)
         self.asked, self.loop = Asked(), Loop()
-        self.registry.register(self.asked)
-        self.registry.register(self.loop)
-        self.in_flight = Gauge("urbancast_requests_in_flight", "Requests being answered", registry=self.registry)
+        own.register(self.asked)
+        own.register(self.loop)
+        self.in_flight = Gauge("urbancast_requests_in_flight", "Requests being answered", registry=own)
         self.values = Counter(
-            "urbancast_forecasts_given",
-            "Forecasts in answers: places times hours",
-            ["route"],
-            registry=self.registry,
+            "urbancast_forecasts_given", "Forecasts in answers: places times hours", ["route"], registry=own
         )
-        self.requests = Counter(
-            "urbancast_requests",
-            "Requests by route template, method and status",
-            ["route", "method", "status"],
-            registry=self.registry,
-        )
+        asked = ["route", "method", "status"]
+        self.requests = Counter("urbancast_requests", "Requests by route, method and status", asked, registry=own)
         self.seconds = Histogram(
-            "urbancast_request_seconds",
-            "Time to answer, seconds",
-            ["route"],
-            buckets=_BUCKETS_S,
-            registry=self.registry,
+            "urbancast_request_seconds", "Time to answer, seconds", ["route"], buckets=_BUCKETS_S, registry=own
         )
-        self.origin_age = Gauge(
-            "urbancast_served_origin_age_seconds",
-            "Age of the origin of the served forecasts",
-            ["product"],
-            registry=self.registry,
-        )
-        self.issued_age = Gauge(
-            "urbancast_served_issue_age_seconds",
-            "Time since the served forecasts were issued",
-            ["product"],
-            registry=self.registry,
-        )
-        self.swaps = Counter(
-            "urbancast_snapshot_swaps",
-            "Snapshots swapped in",
-            ["product"],
-            registry=self.registry,
-        )
-        self.lake_failures = Counter(
-            "urbancast_lake_failures",
-            "Looks at the lake that failed; the old snapshot stayed",
-            registry=self.registry,
-        )
+        origin, issued = "Age of the origin of the served forecasts", "Time since the served forecasts were issued"
+        self.origin_age = Gauge("urbancast_served_origin_age_seconds", origin, ["product"], registry=own)
+        self.issued_age = Gauge("urbancast_served_issue_age_seconds", issued, ["product"], registry=own)
+        self.swaps = Counter("urbancast_snapshot_swaps", "Snapshots swapped in", ["product"], registry=own)
+        failed = "Looks at the lake that failed; the old snapshot stayed"
+        self.lake_failures = Counter("urbancast_lake_failures", failed, registry=own)
 
     def observe(self, route: str, method: str, status: int, seconds: float, *, values: int = 0) -> None:
         """Count one answered request, and how many forecasts its answer holds."""

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import dataframely as dy
 import polars as pl
+
+from urbancast.core.columns import instant
+from urbancast.core.operations import Alerts, Audit, Deliveries, Drift, Keys, Leases, Requests
 
 QUANTILES: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILE_COLUMNS: tuple[str, ...] = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 AVAILABILITY = ("seen", "declared")
 COVARIATE_KINDS = ("issued", "observed", "oracle")
 SCORE_KINDS = ("live", "replay", "backtest")
-
-
-def _time(**options: Any) -> dy.Datetime:
-    return dy.Datetime(time_unit="us", time_zone="UTC", **options)
 
 
 class Raw(dy.Schema):
@@ -30,9 +28,9 @@ class Raw(dy.Schema):
     url = dy.String()
     path = dy.String()
     provenance = dy.Enum(["sample", "extract", "live"])
-    window_start = _time(nullable=True)
-    window_end = _time(nullable=True)
-    fetched_at = _time(primary_key=True)  # the same bytes may come back after others
+    window_start = instant(nullable=True)
+    window_end = instant(nullable=True)
+    fetched_at = instant(primary_key=True)  # the same bytes may come back after others
     rows_claimed = dy.Int64(nullable=True)
     rows_received = dy.Int64()
     licence = dy.String()
@@ -62,8 +60,8 @@ class Places(dy.Schema):
     geometry = dy.Binary()
     is_schematic = dy.Bool()
     attributes = dy.String()
-    valid_from = _time(primary_key=True)
-    valid_to = _time(nullable=True)
+    valid_from = instant(primary_key=True)
+    valid_to = instant(nullable=True)
 
 
 class Observations(dy.Schema):
@@ -72,10 +70,10 @@ class Observations(dy.Schema):
     product = dy.String(primary_key=True)
     place = dy.String(primary_key=True)
     measure = dy.String(primary_key=True)
-    time = _time(primary_key=True)
+    time = instant(primary_key=True)
     draw = dy.Int64(primary_key=True)
     value = dy.Float64(nullable=True)
-    available_at = _time(primary_key=True)
+    available_at = instant(primary_key=True)
     availability = dy.Enum(AVAILABILITY)
     run = dy.String()
 
@@ -88,10 +86,10 @@ class Covariates(dy.Schema):
     product = dy.String(primary_key=True)
     place = dy.String(primary_key=True)  # "" = the whole city
     variable = dy.String(primary_key=True)
-    time = _time(primary_key=True)
+    time = instant(primary_key=True)
     value = dy.Float64(nullable=True)
-    issued_at = _time(primary_key=True)
-    available_at = _time(primary_key=True)
+    issued_at = instant(primary_key=True)
+    available_at = instant(primary_key=True)
     kind = dy.Enum(COVARIATE_KINDS, primary_key=True)
     run = dy.String()
 
@@ -102,8 +100,8 @@ class Forecasts(dy.Schema):
     product = dy.String(primary_key=True)
     place = dy.String(primary_key=True)
     measure = dy.String(primary_key=True)
-    origin = _time(primary_key=True)
-    time = _time(primary_key=True)
+    origin = instant(primary_key=True)
+    time = instant(primary_key=True)
     mean = dy.Float64()
     q05 = dy.Float64()
     q10 = dy.Float64()
@@ -114,7 +112,7 @@ class Forecasts(dy.Schema):
     q95 = dy.Float64()
     release = dy.String(primary_key=True)
     run = dy.String()
-    issued_at = _time()
+    issued_at = instant()
 
     @dy.rule()
     def quantiles_ordered(cls) -> pl.Expr:
@@ -129,10 +127,10 @@ class Releases(dy.Schema):
     measure = dy.String(primary_key=True)
     number = dy.Int64()  # 0 = the baseline
     candidate = dy.String()
-    trained_until = _time()
+    trained_until = instant()
     path = dy.String()  # folder under the lake
     facts = dy.String()
-    created_at = _time()
+    created_at = instant()
     run = dy.String()
 
 
@@ -151,7 +149,7 @@ class Verdicts(dy.Schema):
     reason = dy.String()
     numbers = dy.String()
     kind = dy.Enum(["live", "replay"], primary_key=True)  # of a replay: decided as it would have been
-    decided_at = _time(primary_key=True)
+    decided_at = instant(primary_key=True)
     run = dy.String()
 
 
@@ -159,12 +157,12 @@ class Serving(dy.Schema):
     """What the API follows, written last: the newest row by (product, moved_at) is in force."""
 
     product = dy.String(primary_key=True)
-    origin = _time(nullable=True)  # null: releases named, nothing forecast yet
+    origin = instant(nullable=True)  # null: releases named, nothing forecast yet
     releases = dy.String()  # JSON {measure: release}
     versions = dy.String()  # JSON {table: delta version}
     provenance = dy.Enum(["sample", "extract", "live"])
-    data_to = _time(nullable=True)
-    moved_at = _time(primary_key=True)
+    data_to = instant(nullable=True)
+    moved_at = instant(primary_key=True)
     run = dy.String()
 
 
@@ -209,42 +207,9 @@ class Runs(dy.Schema):
     flow = dy.String(primary_key=True)
     step = dy.String(primary_key=True)
     state = dy.Enum(["started", "done", "failed"], primary_key=True)
-    at = _time(primary_key=True)
+    at = instant(primary_key=True)
     message = dy.String()
     facts = dy.String()  # JSON: rows, seconds, counts
-
-
-class Alerts(dy.Schema):
-    product = dy.String(primary_key=True)
-    alert = dy.String(primary_key=True)
-    severity = dy.Enum(["info", "warning", "critical"])
-    state = dy.Enum(["open", "resolved"], primary_key=True)
-    since = _time(primary_key=True)
-    message = dy.String()
-    action = dy.String()
-    run = dy.String()
-
-
-class Requests(dy.Schema):
-    product = dy.String(primary_key=True)
-    request = dy.String(primary_key=True)
-    verb = dy.String()
-    arguments = dy.String()
-    by = dy.String()  # name of the key that asked
-    state = dy.Enum(["asked", "taken", "done", "refused"], primary_key=True)
-    message = dy.String()  # why refused, what came of it
-    at = _time(primary_key=True)
-
-
-class Leases(dy.Schema):
-    """Who may write a product's rows: the greatest token, while it is held and not past `until`."""
-
-    product = dy.String(primary_key=True)
-    token = dy.Int64(primary_key=True)
-    holder = dy.String()  # JSON: host, pid, started
-    state = dy.Enum(["held", "released"], primary_key=True)
-    at = _time(primary_key=True)
-    until = _time()
 
 
 class Ledger(dy.Schema):
@@ -256,7 +221,7 @@ class Ledger(dy.Schema):
     subject = dy.String()  # JSON: measure, origin, release; or measure, day and the rows it was scored from
     rows = dy.Int64()
     content = dy.String()  # sha256 of the rows
-    at = _time()
+    at = instant()
     previous = dy.String()
     entry = dy.String()  # sha256 of all of the above
     run = dy.String()
@@ -302,8 +267,8 @@ class Misses(dy.Schema):
     kind = dy.Enum(SCORE_KINDS, primary_key=True)
     day = dy.Date(primary_key=True)
     place = dy.String(primary_key=True)
-    origin = _time(primary_key=True)
-    time = _time(primary_key=True)
+    origin = instant(primary_key=True)
+    time = instant(primary_key=True)
     draw = dy.Int64(primary_key=True)
     value = dy.Float64()
     mean = dy.Float64()
@@ -314,60 +279,6 @@ class Misses(dy.Schema):
     baseline_mean = dy.Float64(nullable=True)
     known = dy.String()  # JSON: newest value, same hour a week before, reach, weather, holiday
     run = dy.String()
-
-
-class Drift(dy.Schema):
-    """One signal of one day against its seasonal reference; `is_drifted` where score > threshold."""
-
-    product = dy.String(primary_key=True)
-    measure = dy.String(primary_key=True)
-    kind = dy.Enum(["input", "target", "forecast", "residual", "missing"], primary_key=True)
-    signal = dy.String(primary_key=True)
-    place = dy.String(primary_key=True)  # "" = all places together
-    day = dy.Date(primary_key=True)
-    score = dy.Float64()
-    threshold = dy.Float64()
-    is_drifted = dy.Bool()
-    n = dy.Int64()
-    facts = dy.String()  # JSON: windows compared, what moved
-    run = dy.String()
-
-
-class Deliveries(dy.Schema):
-    """What was told to whom: one row for each try to deliver an opened or resolved alert."""
-
-    product = dy.String(primary_key=True)
-    alert = dy.String(primary_key=True)
-    state = dy.Enum(["open", "resolved"], primary_key=True)
-    since = _time(primary_key=True)
-    channel = dy.Enum(["log", "webhook", "email"], primary_key=True)
-    outcome = dy.Enum(["sent", "failed"])
-    message = dy.String()
-    at = _time(primary_key=True)
-
-
-class Keys(dy.Schema):
-    """API keys; `product` is "all". The secret itself is nowhere: `hash` is argon2's."""
-
-    product = dy.String(primary_key=True)
-    key = dy.String(primary_key=True)  # the public part
-    name = dy.String()
-    role = dy.Enum(["reader", "operator"])
-    hash = dy.String()
-    state = dy.Enum(["active", "revoked"], primary_key=True)
-    at = _time(primary_key=True)
-
-
-class Audit(dy.Schema):
-    """Who did what behind the login; `product` is "all" where none is meant."""
-
-    product = dy.String(primary_key=True)
-    at = _time(primary_key=True)
-    actor = dy.String(primary_key=True)
-    action = dy.String(primary_key=True)
-    subject = dy.String(primary_key=True)
-    outcome = dy.Enum(["allowed", "refused"])
-    facts = dy.String()
 
 
 SCHEMA_VERSION = 2
