@@ -31,6 +31,7 @@ export const record = {
   rec_misses: 'The worst misses',
   rec_misses_note: 'By the distance between the whole forecast and what came (CRPS), with what was known at the time.',
   rec_miss: 'It was {value} {unit}; the forecast said {mean}, with 8 in 10 chance of {low} to {high}.',
+  rec_miss_rare: 'It was {value} {unit}; the forecast said {rare}.',
   rec_said_at: 'Said {at}:',
   rec_known_lead: '{lead} ahead.',
   rec_known_newest: 'Newest value known: {value} {unit} ({at}).',

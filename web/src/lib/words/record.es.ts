@@ -32,6 +32,7 @@ export const record: Record<keyof typeof en, string> = {
   rec_misses: 'Los peores fallos',
   rec_misses_note: 'Por la distancia entre toda la previsión y lo que vino (CRPS), con lo que se sabía entonces.',
   rec_miss: 'Fue {value} {unit}; la previsión decía {mean}, con 8 de 10 posibilidades de {low} a {high}.',
+  rec_miss_rare: 'Fue {value} {unit}; la previsión decía {rare}.',
   rec_said_at: 'Dicho el {at}:',
   rec_known_lead: 'con {lead} de antelación.',
   rec_known_newest: 'Último valor conocido: {value} {unit} ({at}).',

@@ -32,6 +32,7 @@ export const record: Record<keyof typeof en, string> = {
   rec_misses: 'Les pires erreurs',
   rec_misses_note: 'Selon la distance entre toute la prévision et ce qui est venu (CRPS), avec ce que l’on savait alors.',
   rec_miss: 'Ce fut {value} {unit} ; la prévision disait {mean}, avec 8 chances sur 10 de {low} à {high}.',
+  rec_miss_rare: 'Ce fut {value} {unit} ; la prévision disait {rare}.',
   rec_said_at: 'Dit le {at} :',
   rec_known_lead: '{lead} à l’avance.',
   rec_known_newest: 'Dernière valeur connue : {value} {unit} ({at}).',
