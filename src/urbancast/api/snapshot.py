@@ -22,8 +22,8 @@ from urbancast.api.record import Record
 from urbancast.api.roads import Roads
 from urbancast.core.errors import ContractError
 from urbancast.core.product import Measure, Product, Provenance
-from urbancast.core.time import as_grain
-from urbancast.lake import observations, releases
+from urbancast.core.time import UTC_US, as_grain
+from urbancast.lake import observations, releases, serving
 from urbancast.lake.store import Lake
 
 CACHE_LIMIT = 4096
@@ -184,18 +184,38 @@ class _Parts:
 def _forecasts(lake: Lake, product: Product, origin: datetime, known: pl.DataFrame) -> pl.DataFrame:
     """Rows of the served origin, and of each earlier origin of the past 14 days those up to the next one.
 
-    Simple rules other than the baseline forecast in the shadow and are never shown: they stay in the lake.
+    Simple rules other than the baseline forecast in the shadow and are never shown: they stay in the lake. So does a
+    champion before the one on probation, and, from the first served origin on, what a replay forecast: only rows of
+    the release that served an origin are ``is_shown``; of origins before, those of any.
     """
     shadow = known.filter(pl.col("number") < 0)["release"].to_list()
     since = origin - grid.PAST - product.horizon
     columns = ("place", "measure", "origin", "time", "release", "issued_at")
     rows = lake.scan("forecasts", product=product.id, since=since, until=origin + timedelta(microseconds=1))
     rows = rows.filter(pl.col("time") >= origin - grid.PAST, ~pl.col("release").is_in(shadow))
+    served = _served_by(lake, product)
+    rows = rows.join(served.lazy(), on=["measure", "origin"], how="left")
+    first = served["origin"].min() or origin
+    rows = rows.filter(pl.col("served_by").is_not_null() | (pl.col("origin") < first))
     origins = rows.select("measure", "origin").unique().collect(engine="streaming").sort("measure", "origin")
     following = origins.with_columns(next=pl.col("origin").shift(-1).over("measure")).lazy()
-    needed = rows.select(*columns, pl.col(grid.LEVELS).cast(pl.Float32)).join(following, on=["measure", "origin"])
+    is_shown = (pl.col("release") == pl.col("served_by")).fill_null(value=True)
+    wanted = rows.select(*columns, pl.col(grid.LEVELS).cast(pl.Float32), is_shown=is_shown)
+    needed = wanted.join(following, on=["measure", "origin"])
     is_newest = pl.col("next").is_null() | (pl.col("time") < pl.col("next"))
     return needed.filter(is_newest).drop("next").collect(engine="streaming")
+
+
+def _served_by(lake: Lake, product: Product) -> pl.DataFrame:
+    """Measure, origin and the release that served it last."""
+    moves = serving.history(lake, product.id).drop_nulls("origin").unique("origin", keep="last", maintain_order=True)
+    rows = [
+        {"measure": measure.id, "origin": origin, "served_by": names.get(measure.derived_from or measure.id)}
+        for origin, names in ((row["origin"], decode(row["releases"])) for row in moves.iter_rows(named=True))
+        for measure in product.measures
+    ]
+    found = pl.DataFrame(rows, schema={"measure": pl.String, "origin": UTC_US, "served_by": pl.String})
+    return found.drop_nulls("served_by")
 
 
 def _grid(parts: _Parts, measure: Measure, release: str) -> Grid:
@@ -204,7 +224,7 @@ def _grid(parts: _Parts, measure: Measure, release: str) -> Grid:
     names = dict(zip(parts.releases["release"], parts.releases["candidate"], strict=True))
     baselines = [name for name, number in numbers.items() if number == 0]
     is_baseline = release in baselines
-    chosen = grid.newest(own, ranks(parts.releases, release))
+    chosen = grid.newest(own.filter("is_shown"), ranks(parts.releases, release))
     values = grid.spread(chosen, parts.places, parts.axis, grid.LEVELS)
     usual = _usual(parts, measure, own.filter(pl.col("release").is_in(baselines)), is_baseline=is_baseline)
     per_time = chosen.group_by("time").agg(pl.col("origin", "release").last())
