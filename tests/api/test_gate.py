@@ -121,6 +121,14 @@ def test_what_is_said_to_us_alone_is_not_passed_on(door: Any, guest: TestClient,
         assert name not in got, name
 
 
+def test_a_body_of_two_lengths_has_one_behind_the_gate(guest: TestClient, behind: HTTPServer) -> None:
+    odd = OWN | {"Content-Length": "3", "Transfer-Encoding": "chunked", "Expect": "100-continue"}
+    assert guest.post("/ops/mlflow/told", content=b"one two", headers=odd).text == "POST /ops/mlflow/told one two"
+    got = asked(behind)[0].headers
+    assert "Content-Length" not in got
+    assert "Expect" not in got
+
+
 def test_what_is_behind_can_set_no_cookie_and_widen_nothing(guest: TestClient, behind: HTTPServer) -> None:
     reply = Response("x", 404, {
         "Set-Cookie": "urbancast_session=planted", "Connection": "X-Hop", "X-Hop": "1", "X-Kept": "kept",

@@ -22,7 +22,17 @@ _HOP = frozenset(
     | {b"trailer", b"transfer-encoding", b"upgrade"}
 )
 _OURS = frozenset(  # said to us; behind the gate it means nothing, or something else
-    {b"host", b"cookie", b"authorization", b"x-csrf-token", b"origin", b"referer", b"forwarded", b"content-length"}
+    {
+        b"host",
+        b"cookie",
+        b"authorization",
+        b"x-csrf-token",
+        b"origin",
+        b"referer",
+        b"forwarded",
+        b"content-length",
+        b"expect",
+    }
 )
 _THEIRS = frozenset(  # said by what is behind; here this server says it
     {b"set-cookie", b"server", b"date", b"x-frame-options", b"strict-transport-security", b"x-content-type-options"}
@@ -112,9 +122,13 @@ def _asked(request: Request, aim: Target) -> Iterable[tuple[bytes, bytes]]:
     yield b"host", aim.url.removeprefix("http://").encode()
     yield b"connection", b"close"
     yield b"x-forwarded-for", FAR  # MLflow trusts whoever asks from its own host with more
+    is_chunked = any(name == b"transfer-encoding" for name, _ in given)
+    if is_chunked:  # one framing alone, whatever came: two are how requests are smuggled
+        yield b"transfer-encoding", b"chunked"
     for name, value in given:
-        is_framing = name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
-        if is_framing or (name not in dropped and not name.startswith(b"x-forwarded-")):
+        if (name == b"content-length" and not is_chunked) or (
+            name not in dropped and not name.startswith(b"x-forwarded-")
+        ):
             yield name, value
 
 
