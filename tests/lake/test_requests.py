@@ -51,6 +51,15 @@ def test_outcomes_are_one_a_request_with_the_newest_asked_first(lake, at):
     assert [one["request"] for one in requests.outcomes(requests.read(lake, P), limit=1)] == ["q2"]
 
 
+def test_a_daemon_whose_clock_is_behind_ends_a_request_all_the_same(lake, at):
+    requests.ask(lake, P, "q1", verb="pause", arguments={}, by="ana", at=at(3))
+    requests.mark(lake, P, "q1", state="taken", at=at(2), arguments={"to": "r0"})
+    assert requests.pending(lake, P)[0]["state"] == "taken"
+    requests.mark(lake, P, "q1", state="done", at=at(1), message="so be it")
+    (found,) = requests.outcomes(requests.read(lake, P))
+    assert (found["state"], found["message"], found["arguments"]) == ("done", "so be it", {"to": "r0"})
+
+
 def test_paused_until_resumed_and_only_once_done(lake, at):
     assert not requests.is_paused(lake, P)
     requests.ask(lake, P, "q1", verb="pause", arguments={}, by="ana", at=at())

@@ -15,6 +15,7 @@ from urbancast.lake.snapshot import Snapshot
 from urbancast.lake.store import Lake
 
 Outcome = Literal["taken", "done", "refused"]
+_ORDER = {"asked": 0, "taken": 1, "done": 2, "refused": 2}  # whichever host's clock is ahead
 # What may be asked, each verb with the arguments it knows.
 VERBS: dict[str, tuple[str, ...]] = {
     "retrain": (),
@@ -61,7 +62,7 @@ def mark(  # noqa: PLR0913 - one argument a column
 
 def pending(lake: Lake, product: str | None = None) -> list[dict[str, Any]]:
     """Requests neither done nor refused, the oldest first; ``state`` is ``taken`` where a run was stopped half-way."""
-    rows = _rows(lake, product).sort("at", "state").collect()
+    rows = _in_order(_rows(lake, product).collect())
     ended = rows.filter(pl.col("state").cast(pl.String).is_in(["done", "refused"])).select("product", "request")
     open_rows = rows.join(ended, on=["product", "request"], how="anti", maintain_order="left")
     newest = open_rows.unique(["product", "request"], keep="last", maintain_order=True)
@@ -74,9 +75,10 @@ def outcomes(rows: pl.DataFrame, *, limit: int = 50) -> list[dict[str, Any]]:
     """One entry a request, the newest first: request, verb, arguments, by, state, message, at, asked_at."""
     if rows.is_empty():
         return []
-    ordered = rows.sort("at", pl.col("state").cast(pl.String).is_in(["done", "refused"]))
-    newest = ordered.group_by("product", "request", maintain_order=True).agg(
-        pl.all().last(), asked_at=pl.col("at").first()
+    newest = (
+        _in_order(rows)
+        .group_by("product", "request", maintain_order=True)
+        .agg(pl.all().last(), asked_at=pl.col("at").first())
     )
     found = newest.sort("asked_at", "request", descending=True).head(limit).drop("product")
     return [{**row, "arguments": json.loads(row["arguments"])} for row in found.iter_rows(named=True)]
@@ -119,8 +121,13 @@ def _unless_known(row: Mapping[str, Any], before: Snapshot) -> pl.DataFrame:
     return pl.DataFrame()
 
 
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of each request from asked to its end."""
+    return rows.sort(pl.col("state").cast(pl.String).replace_strict(_ORDER, return_dtype=pl.Int8), "at")
+
+
 def _following(product: str, request: str, changed: Mapping[str, Any], before: Snapshot) -> pl.DataFrame:
-    rows = before.scan(product=product).filter(pl.col("request") == request).sort("at").collect()
+    rows = _in_order(before.scan(product=product).filter(pl.col("request") == request).collect())
     if rows.is_empty():
         raise NotReadyError(f"requests.request: expected a known id, found {request!r}; ask for it first")
     if changed["state"] in rows["state"].cast(pl.String).to_list():

@@ -74,6 +74,7 @@ export const operations = {
   op_log_left: '{n} earlier lines left out',
   op_show_run: 'Steps and log of {run}',
   op_freshness: 'Sources',
+  op_sources_none: 'No source has been asked yet.',
   op_rhythm: 'Every',
   op_newest: 'Newest',
   op_missed: 'Missed updates',

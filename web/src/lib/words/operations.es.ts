@@ -76,6 +76,7 @@ export const operations: OperationsWords = {
   op_log_left: 'se omiten {n} líneas anteriores',
   op_show_run: 'Pasos y registro de {run}',
   op_freshness: 'Fuentes',
+  op_sources_none: 'Aún no se ha consultado ninguna fuente.',
   op_rhythm: 'Cada',
   op_newest: 'Lo más nuevo',
   op_missed: 'Entregas perdidas',

@@ -76,6 +76,7 @@ export const operations: OperationsWords = {
   op_log_left: '{n} lignes antérieures omises',
   op_show_run: 'Étapes et journal de {run}',
   op_freshness: 'Sources',
+  op_sources_none: 'Aucune source n’a encore été interrogée.',
   op_rhythm: 'Tous les',
   op_newest: 'Le plus récent',
   op_missed: 'Livraisons manquées',
