@@ -16,7 +16,7 @@ from urbancast.core.time import DAY, iso, local_day, local_midnight
 from urbancast.flows import due, forecast, mirror, probation, pull, replay, retraining, train, verify, watch
 from urbancast.flows.due import Stage
 from urbancast.flows.job import Job, step
-from urbancast.lake import observations, provenance, raw, scores, serving, verdicts
+from urbancast.lake import observations, raw, scores, serving, verdicts
 from urbancast.lake.store import MARK, Lake
 from urbancast.registry import release as registry
 
@@ -24,12 +24,10 @@ Facts = Mapping[str, Any]
 
 
 def first(lake: Lake, product: Product, recipe: Recipe) -> date:
-    """First day that a lake can tell of: as long before it was made as the product's history goes; of files, theirs."""
+    """First day that a lake can tell of: of its oldest value, or as long before it was made as the history goes."""
     begins = datetime.fromisoformat(json.loads(lake.files.get(MARK))["created"]) - recipe.history
-    if provenance.of(lake, product.id) == "extract":
-        oldest = lake.scan("observations", product=product.id).select(pl.col("time").min()).collect().item()
-        begins = min(begins, oldest or begins)
-    return local_day(begins, product.tz)
+    oldest = lake.scan("observations", product=product.id).select(pl.col("time").min()).collect().item()
+    return local_day(min(begins, oldest or begins), product.tz)
 
 
 def run(job: Job, asset: str, day: date | None = None) -> Facts:

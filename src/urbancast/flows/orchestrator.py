@@ -46,11 +46,11 @@ def companions(lake: str, *, only: Sequence[str] = ()) -> list[Companion]:
     _make_tables(where)
     env = _environment(where) | {"URBANCAST_LAKE": lake, "URBANCAST_ORCHESTRATED": ",".join(only)}
     code, web = free_port(), free_port()
-    python, asked = [sys.executable, "-m"], ["--grpc-host", HOST, "--grpc-port", str(code)]
+    python, asked = [sys.executable, "-m"], ["-w", str(_workspace(where, code))]
     served = [*python, "dagster", "api", "grpc", "-m", MODULE, "-h", HOST, "-p", str(code), "--lazy-load-user-code"]
     pages = [*python, "dagster_webserver", "-h", HOST, "-p", str(web), "-l", PATH_PREFIX, *asked]
     return [
-        _companion("code", [*served, "--location-name", "urbancast"], env, where),
+        _companion("code", served, env, where),
         _companion("dagster", pages, env, where, port=web, path_prefix=PATH_PREFIX),
         _companion("daemon", [*python, "dagster._daemon", "run", *asked], env, where),
     ]
@@ -63,6 +63,14 @@ def prepare(where: Path) -> Path:
     if not file.exists() or file.read_text().startswith(OURS):
         file.write_text(OURS + json.dumps(_config(where), indent=2) + "\n")  # JSON is YAML
     return where
+
+
+def _workspace(where: Path, port: int) -> Path:
+    """File that says where the code is served, by a name that stays while the port changes: states go by it."""
+    file = where / "workspace.yaml"
+    served = {"grpc_server": {"host": HOST, "port": port, "location_name": "urbancast"}}
+    file.write_text(json.dumps({"load_from": [served]}, indent=2) + "\n")
+    return file
 
 
 def _make_tables(where: Path) -> None:
@@ -85,9 +93,23 @@ def instance(lake: str) -> Iterator[dg.DagsterInstance | None]:
         return
     import dagster as dg
 
-    os.environ.update(_environment(where))
-    with dg.DagsterInstance.from_config(str(where)) as found:
+    with _set(_environment(where)), dg.DagsterInstance.from_config(str(where)) as found:
         yield found
+
+
+@contextmanager
+def _set(environment: Mapping[str, str]) -> Iterator[None]:
+    """The environment with these variables, as it was afterwards: an instance reads its secrets from there."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def show(job: Job, lived: Mapping[date, Mapping[str, Mapping[str, Any]]]) -> int:
