@@ -250,7 +250,8 @@ def forecasted(bench: Bench, _argument: str) -> Row:
     releases = registry.every(job.lake, bench.product)
 
     def work() -> int:
-        return forecast.issue(job, forecast.loaded(job, releases), known, [bench.cut], "bench")
+        loaded = [(release, registry.load(job.lake, release)) for release in releases]
+        return forecast.issue(job, loaded, known, [bench.cut], "bench")
 
     written, seconds = timed(work)
     said = f"forecast of one origin by {len(releases)} forecasters"

@@ -20,8 +20,8 @@ from urbancast.settings import settings
 FLOW = "backtest"
 
 
-def run(job: Job) -> dict[str, Backtest]:
-    """Backtest of each measure over the recipe's folds before now; its sums go to `scores`."""
+def run(job: Job, *, is_kept: bool = True) -> dict[str, Backtest]:
+    """Backtest of each measure over the recipe's folds before now; its sums go to `scores` where they are kept."""
     run_id = job.run_id(FLOW)
     plan = Plan.of(job.recipe, job.product)
     served = folds.served(job.now, job.recipe.folds, job.recipe.issue_step)
@@ -32,10 +32,10 @@ def run(job: Job) -> dict[str, Backtest]:
     work = partial(_one, known, plan, chosen, served, parts)
     with step(job, run_id, FLOW, f"{len(served)} folds") as facts:
         found = dict(zip(names, engine.each(work, names, engine=settings().engine), strict=True))
-        for measure in job.product.modelled:
+        for measure in job.product.modelled if is_kept else ():
             _keep(job, measure, found[measure.id], run_id)
         facts.update({name: result.losses.height for name, result in found.items()})
-    if parts:
+    if parts and is_kept:
         with step(job, run_id, FLOW, "joint paths") as facts:
             facts["rows"] = derive.tested(job, known, {name: found[name] for name in parts}, run_id)
     return found

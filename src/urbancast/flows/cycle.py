@@ -8,7 +8,19 @@ from datetime import UTC, datetime
 
 from urbancast.core.errors import QueryError
 from urbancast.core.time import instants, iso
-from urbancast.flows import backtest, forecast, probation, promote, pull, replay, retraining, train, verify
+from urbancast.flows import (
+    backtest,
+    forecast,
+    mirror,
+    probation,
+    promote,
+    pull,
+    replay,
+    retraining,
+    train,
+    verify,
+    watch,
+)
 from urbancast.flows.job import Job
 from urbancast.flows.tally import Tally
 from urbancast.registry.record import Decision
@@ -39,17 +51,20 @@ def improve(job: Job) -> dict[str, Decision]:
 
 def show_record(job: Job) -> None:
     """Fill the track record: replay the last days, then verify them."""
-    replay.run(job)
+    replay.record(job)
     verify.run(job)
+    mirror.run(job)
 
 
 def daily(job: Job) -> None:
-    """One day in production: pull, forecast, verify, roll back what lost, retrain what should be."""
+    """One day in production: pull, forecast, verify, roll back what lost, retrain what should be, watch."""
     pull.run(job)
     forecast.run(job)
     verify.run(job)
     probation.review(job)
     retraining.run(job)
+    watch.run(job)
+    mirror.run(job)
 
 
 def live(job: Job, *, as_of: datetime, until: datetime) -> Lived:

@@ -14,7 +14,7 @@ from urbancast.core.time import DAY, iso
 from urbancast.evaluation.compare import COLUMN, ENOUGH_DAYS
 from urbancast.flows import forecast, paired, train
 from urbancast.flows.job import Job, step
-from urbancast.lake import raw
+from urbancast.lake import drift, raw
 from urbancast.registry import record, release as registry
 from urbancast.registry.record import Decision
 from urbancast.registry.release import Release
@@ -176,12 +176,9 @@ def skill_of(measure: str, hours: pl.DataFrame) -> dict[str, tuple[float, int]]:
 
 def _drifted(job: Job, since: datetime) -> tuple[float, ...]:
     """Share of inputs and targets that drifted, by day since the last training, newest first; days in a row only."""
-    kinds = pl.col("kind").cast(pl.String).is_in(["input", "target"])
-    rows = job.lake.scan("drift", product=job.product.id).filter(kinds)
-    rows = rows.filter(pl.col("day") > since.date(), pl.col("day") <= job.now.date())
-    # One signal of many places is one input: it drifted as far as its places did.
-    signals = rows.group_by("day", "measure", "kind", "signal").agg(pl.col("is_drifted").mean())
-    days = signals.group_by("day").agg(pl.col("is_drifted").mean()).sort("day", descending=True).collect()
+    rows = drift.read(job.lake, job.product.id, since=since.date() + DAY, until=job.now.date() + DAY)
+    own = rows.filter(pl.col("kind").is_in(["input", "target"]), pl.col("place") == "")
+    days = own.group_by("day").agg(pl.col("is_drifted").mean()).sort("day", descending=True)
     in_a_row = [
         share
         for position, (day, share) in enumerate(days.iter_rows())
