@@ -7,24 +7,26 @@ from datetime import date
 
 import polars as pl
 
-from urbancast.evaluation.metrics import KEY
+from urbancast.evaluation.metrics import BASELINES, KEY
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOLIDAY = "public holiday"
 COLUMNS = ("slice", "key", "n", "observed", "loss", "baseline_loss", "skill", "coverage_80")
 
 
-def paired(losses: pl.DataFrame, candidate: str, baseline: str, *, column: str) -> pl.DataFrame:
-    """Rows of ``candidate`` that the baseline forecast too: ``loss`` and ``baseline_loss`` are of ``column``."""
-    beside = losses.filter(pl.col("candidate") == baseline).select(*KEY, baseline_loss=pl.col(column))
+def paired(losses: pl.DataFrame, candidate: str, baseline: str) -> pl.DataFrame:
+    """Rows of ``candidate`` that the baseline forecast too, its losses beside as ``baseline_…``."""
+    beside = losses.filter(pl.col("candidate") == baseline)
+    beside = beside.select(*KEY, pl.col(BASELINES).name.prefix("baseline_"))
     own = losses.filter(pl.col("candidate") == candidate)
-    own = own.select(*KEY, "cut", "day", "how", "lead_h", "value", "hits_80", loss=pl.col(column))
+    own = own.select(*KEY, "cut", "day", "how", "lead_h", "value", "hits_80", *BASELINES)
     return own.join(beside, on=list(KEY), how="inner", maintain_order="left")
 
 
-def of(pairs: pl.DataFrame, holidays: Collection[date]) -> pl.DataFrame:
-    """``COLUMNS``: a row for each value of each slice (fold, lead, hour, weekday, holiday, place), in order."""
+def of(pairs: pl.DataFrame, holidays: Collection[date], *, column: str) -> pl.DataFrame:
+    """``COLUMNS`` of the losses in ``column``: a row a value of fold, lead, hour, weekday, holiday and place."""
     lead = (pl.col("lead_h") / 24).floor().cast(pl.Int64) + 1
+    pairs = pairs.with_columns(loss=pl.col(column), baseline_loss=pl.col(f"baseline_{column}"))
     is_holiday = pl.col("day").is_in(list(holidays))
     keys = {
         "fold": pl.col("cut").dt.strftime("%Y-%m-%d %H:%M"),

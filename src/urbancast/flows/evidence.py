@@ -48,12 +48,12 @@ def made(job: Job, release: Release, fitted: Fitted, result: Backtest) -> Dossie
     """The dossier of one training."""
     own = result.losses.filter(pl.col("candidate") == release.candidate)
     column = compare.COLUMN[job.recipe.primary]
-    pairs = slices.paired(result.losses, release.candidate, job.recipe.baseline, column=column)
+    pairs = slices.paired(result.losses, release.candidate, job.recipe.baseline)
     holidays = public_holidays(sorted(own["day"].unique()), job.product)
-    sliced = slices.of(pairs, holidays)
+    sliced = slices.of(pairs, holidays, column=column)
     shares = importance.of(fitted.point)
     splits = _splits(job, result)
-    found = {**dict(_metrics(result)), **_own(job, own, result)}
+    found = {**dict(_metrics(result)), **_own(job, own, pairs)}
     return Dossier(
         params=_params(job, release),
         metrics={name: value for name, value in found.items() if np.isfinite(value)},
@@ -87,7 +87,7 @@ def _metrics(result: Backtest) -> Iterator[tuple[str, float]]:
         yield f"{row['candidate']}.last_fold.absolute_error", float(row["absolute_error"])
 
 
-def _own(job: Job, own: pl.DataFrame, result: Backtest) -> dict[str, float]:
+def _own(job: Job, own: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, float]:
     """Scores of the release's candidate on the rows that the baseline has too, each beside the baseline's."""
     told = metrics.means(own).row(0, named=True)
     found = {
@@ -99,15 +99,15 @@ def _own(job: Job, own: pl.DataFrame, result: Backtest) -> dict[str, float]:
         "width_80": told["width_80"],
         "forecast_over_observed": told["mean_over_value"],
     }
-    candidate = own["candidate"][0]
     signed = {measure.id for measure in job.product.measures if measure.signed}
+    columns = pl.col(*SCORES, *(f"baseline_{name}" for name in SCORES))
+    days = pairs.group_by("day").agg(pl.len().alias("n"), columns.sum()).sort("day")
     names = [name for name in SCORES if name != "deviance" or own["measure"][0] not in signed]  # it is a count's
     for name in names:
-        pairs = slices.paired(result.losses, candidate, job.recipe.baseline, column=name)
-        days = pairs.group_by("day").agg(pl.len().alias("n"), pl.col("loss", "baseline_loss").sum()).sort("day")
-        rows, difference = days["n"].to_numpy(), (days["baseline_loss"] - days["loss"]).to_numpy()
-        beside = float(days["baseline_loss"].sum()) / int(rows.sum())
-        found |= {f"score.{name}": float(days["loss"].sum()) / int(rows.sum()), f"baseline.{name}": beside}
+        sums = days.select("n", own=pl.col(name), beside=pl.col(f"baseline_{name}"))
+        rows, difference = sums["n"].to_numpy(), (sums["beside"] - sums["own"]).to_numpy()
+        beside = float(sums["beside"].sum()) / int(rows.sum())
+        found |= {f"score.{name}": float(sums["own"].sum()) / int(rows.sum()), f"baseline.{name}": beside}
         found[f"score.{name}.se"] = told[f"{name}_se"]
         if beside > 0:
             low, high = compare.difference_interval(rows, difference, seed=job.recipe.seed)
