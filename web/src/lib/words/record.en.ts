@@ -45,6 +45,8 @@ export const record = {
   rec_temperature_2m: 'temperature',
   rec_precipitation: 'rain',
   rec_wind_speed_10m: 'wind',
+  rule_pair_hour: 'the pair’s mean by hour',
+  rule_mean8w: 'the 8-week mean',
   rec_all_misses: 'Show all {n}',
   rec_fewer: 'Show fewer',
   rec_downloads: 'Download',

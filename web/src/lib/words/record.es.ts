@@ -46,6 +46,8 @@ export const record: Record<keyof typeof en, string> = {
   rec_temperature_2m: 'temperatura',
   rec_precipitation: 'lluvia',
   rec_wind_speed_10m: 'viento',
+  rule_pair_hour: 'la media del par por hora',
+  rule_mean8w: 'la media de 8 semanas',
   rec_all_misses: 'Mostrar los {n}',
   rec_fewer: 'Mostrar menos',
   rec_downloads: 'Descargar',

@@ -46,6 +46,8 @@ export const record: Record<keyof typeof en, string> = {
   rec_temperature_2m: 'température',
   rec_precipitation: 'pluie',
   rec_wind_speed_10m: 'vent',
+  rule_pair_hour: 'la moyenne de la paire par heure',
+  rule_mean8w: 'la moyenne de 8 semaines',
   rec_all_misses: 'Montrer les {n}',
   rec_fewer: 'En montrer moins',
   rec_downloads: 'Télécharger',
