@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -31,10 +29,6 @@ from urbancast.flows.job import Job
 from urbancast.lake import forecasts, observations, quarantine, scores, serving, verdicts
 from urbancast.lake.store import Lake
 from urbancast.registry import release as registry
-
-
-class Killed(BaseException):
-    """The process died here."""
 
 
 def whole_loop(job: Job) -> None:
@@ -174,35 +168,6 @@ def test_a_lake_holds_one_provenance_a_product(lake: Lake, riverton: Open) -> No
         live = Job(**{**vars(job), "provenance": "live"})
         with pytest.raises(ContractError, match="use another lake"):
             pull.run(live)
-
-
-def test_a_kill_at_every_step_boundary_and_a_clean_run_leave_equal_tables(
-    lake: Lake, lived: Lake, riverton: Open
-) -> None:
-    kills = 0
-    while _lives_until_killed(lake, riverton, after=kills):
-        kills += 1
-    assert kills > 15
-    assert_equal(lake, lived)
-
-
-def _lives_until_killed(lake: Lake, riverton: Open, *, after: int) -> bool:
-    """Whether the loop was killed: at the end of its step number ``after``; it has no more steps when False."""
-    done = 0
-
-    def kill(_product: str, _step: str, state: str, _facts: Mapping[str, Any]) -> None:
-        nonlocal done
-        if state == "done":
-            done += 1
-            if done > after:
-                raise Killed
-
-    try:
-        with riverton(lake, teller=kill) as (job, _):
-            whole_loop(job)
-    except Killed:
-        return True
-    return False
 
 
 def test_late_truth_is_scored_once_more(lake: Lake, riverton: Open) -> None:
