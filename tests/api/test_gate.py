@@ -181,6 +181,16 @@ def test_opening_a_page_is_written_down_and_its_parts_are_not(door: Any, guest: 
     assert door.audit() == [("the operator", "login", "allowed"), ("the operator", "open-ui", "allowed")]
 
 
+def test_somebody_known_who_is_refused_is_written_down(door: Any, visitor: TestClient) -> None:
+    door.log_in(visitor, "reader")
+    assert visitor.get("/ops/mlflow/", headers=PAGE).status_code == 403
+    door.log_in(visitor, "operator")
+    assert visitor.post("/ops/mlflow/told", headers={"Origin": "https://evil.example"}).status_code == 403
+    assert [entry for entry in door.audit() if entry[1] == "refused"] == [
+        ("the reader", "refused", "refused"), ("the operator", "refused", "refused"),
+    ]  # fmt: skip
+
+
 def test_an_interface_that_is_not_there_is_named(guest: TestClient, behind: HTTPServer) -> None:
     reply = guest.get("/ops/grafana/")
     assert state(reply) == (404, "unknown-ui")

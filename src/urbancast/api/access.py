@@ -152,7 +152,7 @@ async def operator(request: Request) -> Who:
     """Whoever has a key or a session of an operator; 401 without, 403 with less."""
     who = await reader(request)
     if who.role != "operator":
-        await _refused(request, who, "role")
+        await refused(request, who, "role")
         raise RefusedError(
             "role-too-small",
             expected="the role operator",
@@ -204,10 +204,10 @@ def require_own_origin(connection: HTTPConnection) -> None:
 async def _require_meant(request: Request, who: Who, session: Session) -> None:
     """Changes by cookie come from our own page and carry its session's token."""
     if not is_own_origin(request):
-        await _refused(request, who, "cross-site")
+        await refused(request, who, "cross-site")
     require_own_origin(request)
     if not is_same(request.headers.get(CSRF_HEADER, ""), session.csrf):
-        await _refused(request, who, "csrf")
+        await refused(request, who, "csrf")
         raise RefusedError(
             "no-csrf-token",
             expected="the session's token in the header X-CSRF-Token",
@@ -217,7 +217,8 @@ async def _require_meant(request: Request, who: Who, session: Session) -> None:
         )
 
 
-async def _refused(request: Request, who: Who, reason: str) -> None:
+async def refused(request: Request, who: Who, reason: str) -> None:
+    """Write down that somebody known was refused; RefusedError (429) where that happens all the time."""
     of(request).limits.require(Kind.LOGIN, who.key)
     route = getattr(request.scope.get("route"), "path", "unmatched")
     await of(request).auditor.record(

@@ -20,6 +20,8 @@ from urbancast.api.targets import PREFIX, Target, target
 from urbancast.core.errors import QueryError
 from urbancast.settings import Settings
 
+REASONS = {"role-too-small": "role", "cross-site": "cross-site"}  # refusals of somebody known
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -47,6 +49,8 @@ async def passed(request: Request) -> Response:
         who = await operator(request)
         _require_own_page(request)
     except QueryError as error:
+        if error.state in REASONS:
+            await _write_down(request, REASONS[error.state])
         return _told(request, error)
     if request.url.path == f"{PREFIX}{aim.name}":
         return RedirectResponse(f"{PREFIX}{aim.name}/", 308)
@@ -100,6 +104,12 @@ def is_page(request: Request) -> bool:
     wanted = request.headers.get("sec-fetch-dest")
     is_html = "text/html" in request.headers.get("accept", "")
     return request.method == "GET" and (wanted == "document" if wanted is not None else is_html)
+
+
+async def _write_down(request: Request, reason: str) -> None:
+    who = await access.of(request).who(request)
+    if who is not None:
+        await access.refused(request, who, reason)
 
 
 def _require_own_page(request: Request) -> None:
