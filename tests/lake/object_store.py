@@ -159,9 +159,11 @@ class Handler(BaseHTTPRequestHandler):
         key, query = self.parts_of_url()
         sent = self.body()
         if "delete" in query:
-            for found in re.findall(rb"<Key>(.*?)</Key>", sent):
+            named = re.findall(rb"<Key>(.*?)</Key>", sent)
+            for found in named:
                 self.server.objects.pop(f"{key.strip('/')}/{unescape(found.decode())}", None)
-            self.answer(200, b"<DeleteResult></DeleteResult>")
+            told = b"".join(b"<Deleted><Key>" + found + b"</Key></Deleted>" for found in named)
+            self.answer(200, b"<DeleteResult>" + told + b"</DeleteResult>")
             return
         if "uploads" in query:
             name = f"upload-{len(self.server.parts)}"
