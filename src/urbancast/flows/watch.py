@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,7 @@ from urbancast.monitoring.channels import Channel, UndeliveredError
 from urbancast.settings import settings
 
 FLOW = "watch"
+RUNS_READ = timedelta(days=45)  # by the wall clock, as runs are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def _of_lake(job: Job) -> Iterator[Found]:
         yield from findings.stale_forecast(
             freshness.of_forecast(row["origin"], issue_step=job.recipe.issue_step, now=job.now)
         )
-    done = runs.read(job.lake, job.product.id)
+    done = runs.read(job.lake, job.product.id, since=datetime.now(UTC) - RUNS_READ)
     yield from findings.failed_runs(done.filter(pl.col("flow") != FLOW))
     yield from findings.rolled_back(verdicts.read(job.lake, job.product.id), job.now)
     yield from findings.corrupt(list(_broken(job, list(row["releases"].values()) if row else [])))
@@ -156,7 +157,7 @@ def _of_drift(job: Job) -> Iterator[Found]:
 
 def _pulls(job: Job) -> list[tuple[int, int]]:
     """Quarantined and raw rows of each pull, the oldest first."""
-    rows = runs.read(job.lake, job.product.id).filter(
+    rows = runs.read(job.lake, job.product.id, since=datetime.now(UTC) - RUNS_READ).filter(
         pl.col("flow") == "pull", pl.col("step") == "observe", pl.col("state") == "done"
     )
     told = [json.loads(facts) for facts in rows["facts"]]

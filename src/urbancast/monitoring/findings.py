@@ -79,11 +79,14 @@ def missing_data(shares: Mapping[str, Share], refused: Share | None) -> list[Fou
     found = []
     for measure, one in shares.items():
         if one.is_high:
-            said = f"{one.share:.1%} of the {one.n:,} values of {measure} expected on {one.day} are missing"
-            found.append(_share(f"missing-data:{measure}", one, f"{said}; usual are {one.usual:.1%}."))
+            lost = _percent(one.share, digits=1)
+            said = f"{lost} of the {one.n:,} values of {measure} expected on {one.day} are missing"
+            found.append(_share(f"missing-data:{measure}", one, f"{said}; usual are {_percent(one.usual, digits=1)}."))
     if refused is not None and refused.is_high:
-        said = f"{refused.share:.1%} of the {refused.n:,} rows of the newest pull were quarantined"
-        found.append(_share("missing-data:quarantine", refused, f"{said}; usual are {refused.usual:.1%}."))
+        said = f"{_percent(refused.share, digits=1)} of the {refused.n:,} rows of the newest pull were quarantined"
+        found.append(
+            _share("missing-data:quarantine", refused, f"{said}; usual are {_percent(refused.usual, digits=1)}.")
+        )
     return found
 
 
@@ -144,7 +147,7 @@ def shifted(rows: pl.DataFrame, facts: Mapping[str, Mapping[str, object]]) -> li
         said = facts.get(str(measure), {})
         places, change = said.get("places", []), said.get("change", 0.0)
         named = ", ".join(map(str, places[:6])) if isinstance(places, list) else ""
-        share = f"about {change:+.0%} " if isinstance(change, float) else ""
+        share = f"about {_percent(change, is_signed=True)} " if isinstance(change, float) else ""
         message = (
             f"{said.get('units', '?')} places of {measure} moved {share}apart from the others in the last days to "
             f"{part['day'][-1]}: {named}."
@@ -160,13 +163,14 @@ def coverage(days: pl.DataFrame, measure: str, kind: str) -> list[Found]:
     low, high = COVERED
     if count < LEAST_DAYS or (low <= share + half and share - half <= high):
         return []
-    said = f"The 80 % range of {measure} held {share:.0%} ± {half:.0%} of the time over {days.height} days ({kind})"
+    held = f"{_percent(share)} ± {_percent(half)}"
+    said = f"The 80 % range of {measure} held {held} of the time over {days.height} days ({kind})"
     grave = share + half < low - 0.1
     return [
         Found(
             alert=f"coverage:{measure}",
             severity="critical" if grave else "warning",
-            message=f"{said}, worth {count:.0f} independent ones; {low:.0%} to {high:.0%} is in order.",
+            message=f"{said}, worth {count:.0f} independent ones; {_percent(low)} to {_percent(high)} is in order.",
         )
     ]
 
@@ -180,8 +184,9 @@ def skill(days: pl.DataFrame, measure: str, kind: str, *, floor: float) -> list[
     value = 1 - share
     if count < LEAST_DAYS or value + half >= floor:
         return []
-    said = f"Skill of {measure} over its baseline is {value:+.1%} ± {half:.1%} over {days.height} days ({kind})"
-    message = f"{said}, worth {count:.0f} independent ones; the floor is {floor:+.0%}."
+    so_far = f"{_percent(value, digits=1, is_signed=True)} ± {_percent(half, digits=1)}"
+    said = f"Skill of {measure} over its baseline is {so_far} over {days.height} days ({kind})"
+    message = f"{said}, worth {count:.0f} independent ones; the floor is {_percent(floor, is_signed=True)}."
     return [Found(alert=f"skill:{measure}", severity="warning", message=message)]
 
 
@@ -235,3 +240,8 @@ def disk(free: int | None) -> list[Found]:
             message=f"{free / 1e9:.2f} GB are free where the lake lies.",
         )
     ]
+
+
+def _percent(share: float, *, digits: int = 0, is_signed: bool = False) -> str:
+    """A share as people write it: ``79 %``, ``+4.2 %``."""
+    return f"{share * 100:{'+' if is_signed else ''}.{digits}f} %"
