@@ -159,3 +159,21 @@ def test_a_replayed_day_is_measured_and_tells_nobody(begun: Lake, riverton: Open
     assert alerts.read(begun, P).is_empty()
     assert deliveries.read(begun, P).is_empty()
     assert drift.read(begun, P).height == seen.rows > 0
+
+
+def test_a_group_that_moved_is_told_and_stays_open_until_a_week_says_no_more(begun: Lake, riverton: Open) -> None:
+    day = (NOW - DAY).date()
+    facts = json.dumps({"units": 2, "change": -0.2, "places": ["m", "n"], "direction": "down"})
+    row = {"measure": "bikes", "kind": "target", "signal": "level-shift", "place": "", "day": day, "score": 5.0,
+           "threshold": 2.6, "is_drifted": True, "n": 4, "facts": facts}  # fmt: skip
+    drift.add(begun, P, pl.DataFrame([row]), run="planted")
+    with riverton(begun) as (job, _):
+        seen = watch.run(job, to=[])
+        assert (seen.days, seen.opened) == ((), ("level-shift:bikes",))
+        assert "2 places of bikes moved about -20 %" in seen.found[0].message
+        pull.run(job.at(NOW + 2 * DAY))
+        later = watch.run(job.at(NOW + 2 * DAY), to=[])
+        assert "level-shift:bikes" not in later.resolved
+        pull.run(job.at(NOW + 8 * DAY))
+        ended = watch.run(job.at(NOW + 8 * DAY), to=[])
+    assert "level-shift:bikes" in ended.resolved
