@@ -12,9 +12,11 @@ import orjson
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
 from tests.flows.conftest import NOW, Open
 from tests.flows.tables import contents
+from urbancast import cli
 from urbancast.flows import cycle, forecast, proof, pull, verify
 from urbancast.flows.job import Job
 from urbancast.lake import calibration, digests, forecasts, ledger, misses, observations, scores
@@ -288,3 +290,13 @@ def test_an_entry_taken_out_is_found(verified: Lake, riverton: Open, which: str)
     found = check(Lake.open(verified.url), riverton)
     assert found.misfit is not None
     assert found.misfit.number == gone
+
+
+def test_the_command_line_says_whether_the_ledger_is_whole(verified: Lake) -> None:
+    ask = ["verify", "riverton", "--ledger", "--json", "--lake", verified.url]
+    whole = CliRunner().invoke(cli.app, ask)
+    assert whole.exit_code == 0, whole.output
+    rewritten(verified, "forecasts", softened)
+    broken = CliRunner().invoke(cli.app, ask)
+    assert broken.exit_code == 1
+    assert '"kind": "issued"' in broken.output
