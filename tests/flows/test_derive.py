@@ -144,7 +144,7 @@ def test_the_flow_and_the_function_say_the_same(job: Job) -> None:
 def test_a_replay_is_scored_for_places_and_city_and_priced(job: Job) -> None:
     train.baselines(job)
     forecast.run(job)
-    replay.run(job)
+    replay.record(job)
     verify.run(job)
     every = scores.read(job.lake, "depot", kind="replay")
     assert set(every["measure"]) == {"starts", "net", "need", "peak", "outflow"}

@@ -184,7 +184,8 @@ class Follower:
             )
             for measure in view.product.measures
         }
-        decided = verdicts.read(lake, view.product.id).sort("decided_at", descending=True).head(SHORT)
+        every = verdicts.read(lake, view.product.id).filter(pl.col("kind").cast(pl.String) == "live")
+        decided = every.sort("decided_at", descending=True).head(SHORT)  # a replay's moved nothing
         fresh = replace(view.snapshot, cache=Cache())
         held = _costs(lake, view.product)
         told = tuple(decided.to_dicts())
