@@ -125,7 +125,12 @@ def unentered(lake: Lake, product: str, *, origins: Iterable[datetime] = ()) -> 
     """Sets of forecasts (measure, origin, release) without an entry."""
     chosen = sorted(origins)
     since, until = (chosen[0], chosen[-1] + _TICK) if chosen else (None, None)
-    there = lake.scan("forecasts", product=product, since=since, until=until).select(_SET).unique().collect(engine="streaming")
+    there = (
+        lake.scan("forecasts", product=product, since=since, until=until)
+        .select(_SET)
+        .unique()
+        .collect(engine="streaming")
+    )
     entered = issued_sets(read(lake, product))
     return there.join(entered, on=_SET, how="anti").sort("origin", "measure", "release")
 
