@@ -13,7 +13,7 @@ from urbancast.evaluation import backtest, metrics
 from urbancast.evaluation.compare import COLUMN
 from urbancast.features.panel import Panel
 from urbancast.flows.job import Job
-from urbancast.lake import forecasts, scores
+from urbancast.lake import forecasts
 from urbancast.registry.release import Release
 
 DAYS_AT_ONCE = timedelta(days=7)
@@ -39,23 +39,27 @@ def hours(
     return {name: pl.concat(frames) if frames else pl.DataFrame(schema=HOURS) for name, frames in found.items()}
 
 
-def from_scores(
-    job: Job, release: Release, *, since: datetime, until: datetime, column: str
-) -> tuple[str, pl.DataFrame]:
-    """The same beside the baseline from the table of scores, for days that begin in [since, until), and their kind.
+def from_scores(job: Job, release: Release, *, since: datetime, until: datetime) -> dict[str, pl.DataFrame]:
+    """The same beside the baseline from the table of scores, for local days touched by [since, until).
 
     Live rows where there are any, else replayed ones: they are never pooled.
     """
     first, last = (local_day(each, job.product.tz) for each in (since, until))
-    rows = scores.read(
-        job.lake, job.product.id, since=first, until=last + timedelta(days=1), measure=release.measure,
-        release=release.name,
-    )  # fmt: skip
-    rows = rows.with_columns(pl.col("kind").cast(pl.String))
-    kind = "live" if "live" in rows["kind"] else "replay"
-    sums = rows.filter(pl.col("kind") == kind).group_by("day", "how", maintain_order=True)
-    found = sums.agg(pl.col("n").sum(), a=pl.col(column).sum(), b=pl.col(f"baseline_{column}").sum())
-    return kind, found.cast(HOURS)  # type: ignore[arg-type]
+    names = columns(job)
+    keys = ("kind", "day", "how", "place", "reach_band")
+    rows = job.lake.scan("scores", product=job.product.id, since=first, until=last + timedelta(days=1))
+    rows = rows.filter(pl.col("measure") == release.measure, pl.col("release") == release.name)
+    wanted = rows.select(*keys, "n", *names, *(f"baseline_{name}" for name in names)).collect()
+    kinds = wanted["kind"].cast(pl.String).unique().to_list()
+    kind = "live" if "live" in kinds else "replay"
+    own = wanted.filter(pl.col("kind").cast(pl.String) == kind).sort(keys)  # sums in one order, every time
+    by = own.group_by("day", "how", maintain_order=True)
+    return {
+        name: by.agg(pl.col("n").sum(), a=pl.col(name).sum(), b=pl.col(f"baseline_{name}").sum()).cast(
+            HOURS  # type: ignore[arg-type]
+        )
+        for name in names
+    }
 
 
 def _window(job: Job, panel: Panel, pair: tuple[Release, Release], window: Window) -> dict[str, pl.DataFrame]:

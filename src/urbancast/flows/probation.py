@@ -83,10 +83,7 @@ def _rivals(job: Job, served: Release, trial: Decision | None) -> Iterator[Rival
     baseline = registry.baseline(job.lake, job.product.id, served.measure, until=job.now)
     if baseline is not None:
         since = max(job.now - job.recipe.retraining.window, served.trained_until)
-        hours = {
-            column: paired.from_scores(job, served, since=since, until=job.now, column=column)[1]
-            for column in paired.columns(job)
-        }
+        hours = paired.from_scores(job, served, since=since, until=job.now)
         yield Rival(release=baseline, who="the baseline", hours=hours)
 
 

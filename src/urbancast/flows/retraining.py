@@ -162,9 +162,8 @@ def _skill(job: Job, served: Mapping[str, Release]) -> dict[str, tuple[float, in
     for measure, release in served.items():
         if release.number > 0:
             since = job.now - job.recipe.retraining.window
-            column = COLUMN[job.recipe.primary]
-            _, hours = paired.from_scores(job, release, since=since, until=job.now, column=column)
-            found.update(skill_of(measure, hours))
+            hours = paired.from_scores(job, release, since=since, until=job.now)
+            found.update(skill_of(measure, hours[COLUMN[job.recipe.primary]]))
     return found
 
 
