@@ -28,9 +28,10 @@ PRODUCT = "urbancast/product"
 WHY = "urbancast/why"
 RETRY = dg.RetryPolicy(max_retries=3, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 BUSY_TRIES, BUSY_S = 3, 20
+REPLAYED = "urbancast/replayed"  # instead of `PRODUCT`: a replay that is killed keeps nothing else from running
 ACTIVE = [
-    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
 # What each sensor looks for, and how often.
 SENSORS: Mapping[str, tuple[tuple[Stage, ...], int]] = {
@@ -73,7 +74,7 @@ def tell(instance: dg.DagsterInstance, job: Job, lived: date, facts: Mapping[str
     known = {**day.at_rest(job, lived), **facts}
     told = [_told(one, name, known[name]) for name in day.ASSETS if name in known]
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    tags = {PRODUCT: job.product.id, WHY: "lived in a replay"}
+    tags = {REPLAYED: job.product.id, WHY: "lived in a replay"}
     return dg.materialize(told, instance=instance, partition_key=key, tags=tags, run_config=quiet).success
 
 
