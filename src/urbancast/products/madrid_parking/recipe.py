@@ -44,6 +44,7 @@ TICKETS = Source(
     query={"every": "quarter", "tz": TZ},
     rhythm=timedelta(days=91),
     look_back=timedelta(days=160),  # the newest quarter that can be known began up to 244 days ago
+    rhythm=timedelta(days=91),
     is_streamed=True,
 )
 
@@ -67,6 +68,7 @@ def _table(
         licence=licence,
         role=role,
         query={"files": files},
+        rhythm=timedelta(days=7),
         is_required=False,
     )
 
