@@ -96,14 +96,18 @@ def test_a_kill_at_any_step_boundary_leaves_what_the_next_run_completes(
     boundaries = 2 * steps(spared, start)
     assert boundaries >= 2
     killed = copied(start, tmp_path / "killed")
-    for boundary in range(boundaries):
+    for number, boundary in enumerate(told(spared, start) if flow in SLOW else range(boundaries)):
         ended = forked.run(flow, killed.url, now, to=str(tmp_path / "away"), kill=boundary)
+        if flow in SLOW and ended.code == 0:  # the runs before had come further: this one from the beginning
+            finish(flow, killed, spared, forked, now, tmp_path / "away")
+            killed = copied(start, tmp_path / f"killed{number}")
+            ended = forked.run(flow, killed.url, now, to=str(tmp_path / "away"), kill=boundary)
         assert ended.code == -9, ended.said
         assert re.search(r"killed as .+ was (started|done)$", ended.said)
         assert served(killed) in (before, served(spared)), ended.said
         if flow not in SLOW:
             finish(flow, killed, spared, forked, now, tmp_path / "away")
-            killed = copied(start, tmp_path / f"killed{boundary}")
+            killed = copied(start, tmp_path / f"killed{number}")
     finish(flow, killed, spared, forked, now, tmp_path / "away")
 
 
@@ -120,3 +124,9 @@ def steps(lake: Lake, start: Path) -> int:
     """How many steps have been done since a state."""
     done = [runs.read(each).filter(state="done").height for each in (lake, Lake.open(start))]
     return done[0] - done[1]
+
+
+def told(lake: Lake, start: Path) -> list[str]:
+    """Every boundary of the steps since a state, by name, each once."""
+    rows = runs.read(lake)[runs.read(Lake.open(start)).height :]
+    return list(dict.fromkeys(f"{row['flow']}: {row['step']} {row['state']}" for row in rows.iter_rows(named=True)))
