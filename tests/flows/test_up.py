@@ -92,7 +92,7 @@ def is_settled(port: int) -> bool:
     record = ask(port, "/v1/products/riverton/track-record")
     if record is None or not record.get("verdicts"):
         return False
-    return bool((record["kinds"].get("replay") or {}).get("n")) and riverton(port)["state"] == "ready"
+    return bool((record["kinds"].get("replay") or {}).get("n")) and riverton(port).get("state") == "ready"
 
 
 def riverton(port: int) -> dict[str, Any]:
