@@ -44,7 +44,6 @@ TICKETS = Source(
     query={"every": "quarter", "tz": TZ},
     rhythm=timedelta(days=91),
     look_back=timedelta(days=160),  # the newest quarter that can be known began up to 244 days ago
-    rhythm=timedelta(days=91),
     is_streamed=True,
 )
 
