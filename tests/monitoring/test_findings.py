@@ -38,6 +38,7 @@ def test_ranges_that_do_not_hold_are_told_with_their_scatter() -> None:
     assert "(live)" in found.message
     assert findings.coverage(scored(0.5), "bikes", "live")[0].severity == "critical"
     assert findings.coverage(scored(0.93), "bikes", "replay")[0].alert == "coverage:bikes"
+    assert findings.coverage(scored(0.5), "bikes", "replay")[0].severity == "warning"
 
 
 def test_few_days_and_days_that_scatter_say_nothing() -> None:

@@ -165,7 +165,7 @@ def coverage(days: pl.DataFrame, measure: str, kind: str) -> list[Found]:
         return []
     held = f"{_percent(share)} ± {_percent(half)}"
     said = f"The 80 % range of {measure} held {held} of the time over {days.height} days ({kind})"
-    grave = share + half < low - 0.1
+    grave = kind == "live" and share + half < low - 0.1  # nobody acted on a replay
     return [
         Found(
             alert=f"coverage:{measure}",
