@@ -13,6 +13,11 @@ from types import FrameType
 GRACE_S = 8.0
 
 
+def give_way() -> None:
+    """Let others have the cores first: work done ahead of time never makes an answer wait."""
+    os.nice(5)
+
+
 def end_with_parent() -> None:
     """End this process soon after the one that started it, so that none is left behind holding a port or a core."""
     parent = os.getppid()
@@ -32,6 +37,7 @@ def keep(command: Sequence[str]) -> int:
     To be run as leader of a process group: ``python -m urbancast.process COMMAND…``.
     """
     end_with_parent()
+    give_way()
     child = subprocess.Popen(command)  # noqa: S603 - what our own flows ask for
     asked = threading.Event()
 

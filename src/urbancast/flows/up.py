@@ -29,7 +29,7 @@ from urbancast.flows.due import Stage
 from urbancast.flows.job import Job, Steps, Teller
 from urbancast.lake import runs, scores, serving, verdicts
 from urbancast.lake.store import Lake
-from urbancast.process import end_with_parent
+from urbancast.process import end_with_parent, give_way
 from urbancast.settings import settings
 
 PAUSE_S = 60.0
@@ -100,6 +100,7 @@ def work(product: str, stages: Sequence[str], setup: Setup) -> None:
     stopped = stop_event()
     if settings().with_parent:
         end_with_parent()
+        give_way()
     lake = Lake.open(setup.lake)
     try:
         if product == due.EVERY:
@@ -140,7 +141,8 @@ def _now(job: Job) -> Job:
 
 
 def _has_no_verdict(job: Job) -> bool:
-    return _is_served(job) and verdicts.read(job.lake, job.product.id).is_empty()
+    decided = verdicts.read(job.lake, job.product.id).filter(pl.col("kind").cast(pl.String) == "live")
+    return _is_served(job) and decided.is_empty()
 
 
 def _has_no_record(job: Job) -> bool:
