@@ -77,7 +77,9 @@ def test_every_option_named_in_a_readme_command_exists() -> None:
 
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for verb, rest in re.findall(r"^\.venv/bin/urbancast ([a-z]+)(.*)$", README, re.MULTILINE):
-        known = {option for param in commands[verb].params for option in param.opts}
+        group = getattr(commands[verb], "commands", {})
+        command = group[rest.split()[0]] if group else commands[verb]
+        known = {option for param in command.params for option in param.opts}
         assert set(re.findall(r"(?<= )--[a-z-]+", rest.split("#")[0])) <= known, verb
 
 
