@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from urbancast.core.errors import QueryError
 from urbancast.core.time import instants, iso
 from urbancast.flows import (
-    backtest,
+    challenge,
     forecast,
     mirror,
     probation,
-    promote,
     pull,
     replay,
     retraining,
@@ -24,6 +23,9 @@ from urbancast.flows import (
 from urbancast.flows.job import Job
 from urbancast.flows.tally import Tally
 from urbancast.registry.record import Decision
+
+
+improve = challenge.run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +42,6 @@ def begin(job: Job) -> pull.Pulled:
     train.baselines(job)
     forecast.run(job)
     return pulled
-
-
-def improve(job: Job) -> dict[str, Decision]:
-    """Backtest the candidates, train the best, promote it where it wins."""
-    evidence = backtest.run(job)
-    challengers = train.run(job, evidence)
-    return promote.run(job, challengers, evidence)
 
 
 def show_record(job: Job) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from urbancast.core.product import Retraining
 from urbancast.core.time import DAY, iso
 from urbancast.evaluation.compare import COLUMN, ENOUGH_DAYS
-from urbancast.flows import forecast, paired, train
+from urbancast.flows import challenge, forecast, paired, train
 from urbancast.flows.job import Job, step
 from urbancast.lake import drift, raw
 from urbancast.registry import record, release as registry
@@ -59,15 +59,13 @@ def decide(job: Job) -> Need:
 
 def run(job: Job) -> dict[str, Decision]:
     """Decide, record why, and where it is due train, judge and promote what wins; decisions by measure."""
-    from urbancast.flows import cycle  # it lives by this flow
-
     with step(job, job.run_id(FLOW), FLOW, "decide") as facts:
         need = decide(job)
         facts.update({**need.facts, "is_due": need.is_due, "reason": need.reason, "message": need.reason})
     if not need.is_due:
         return {}
     train.baselines(job)
-    return cycle.improve(job)
+    return challenge.run(job)
 
 
 def judge(rules: Retraining, seen: Seen) -> Need:
