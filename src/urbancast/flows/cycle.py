@@ -24,7 +24,6 @@ from urbancast.flows.job import Job
 from urbancast.flows.tally import Tally
 from urbancast.registry.record import Decision
 
-
 improve = challenge.run
 
 
