@@ -24,7 +24,8 @@ ROUTES = {
     "/v1/products/{product}/near", "/v1/products/{product}/pair", "/v1/products/{product}/route",
     "/v1/products/{product}/stock-plan", "/v1/products/{product}/stock-plan.csv", "/v1/session", "/v1/status",
     "/v1/operations", "/v1/operations/audit", "/v1/operations/{product}/runs", "/v1/operations/{product}/runs.csv",
-    "/v1/operations/{product}/runs/{run}", "/v1/operations/{product}/raw", "/v1/operations/{product}/requests",
+    "/v1/operations/{product}/runs/{run}", "/v1/operations/{product}/raw", "/v1/operations/{product}/reports/{day}",
+    "/v1/operations/{product}/requests",
 }  # fmt: skip
 
 

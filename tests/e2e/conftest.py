@@ -305,21 +305,21 @@ def serve(lake: Lake, catalog: dict[str, Product], web: Path) -> Iterator[Town]:
     door.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not outlive the browser tests
 def playwright(chromium: str) -> Iterator[Playwright]:
     assert chromium
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     """Chromium with WebGL in software and a profile of its own."""
     with playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *WITH_WEBGL]) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser: Browser) -> Iterator[BrowserContext]:
     """One profile for all pages that need none of their own: what was fetched and compiled once stays so."""
     with browser.new_context(**LOOKS) as found:

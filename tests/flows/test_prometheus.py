@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import httpx
+import polars as pl
 import pytest
 import uvicorn
 
@@ -125,6 +126,10 @@ def lived(riverton: Any, tmp_path: Path) -> Lake:
         cycle.improve(job)
         cycle.show_record(job)
         watch.run(job)
+    # What a product with weather, and weeks of forecasts, writes beside: this one has neither.
+    told = {"product": "riverton", "measure": "bikes", "place": "", "day": NOW.date(), "score": 0.5, "threshold": 3.0,
+            "is_drifted": False, "n": 30, "facts": "{}", "run": "test"}  # fmt: skip
+    lake.append("drift", pl.DataFrame([told | {"kind": k, "signal": k} for k in ("input", "forecast", "residual")]))
     return lake
 
 
