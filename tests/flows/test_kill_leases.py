@@ -72,7 +72,7 @@ def test_of_two_runs_at_once_one_is_refused_in_one_line(begun: Lake) -> None:
     assert served(begun)["riverton"][0] == TOMORROW  # type: ignore[index]
 
 
-@pytest.mark.parametrize("at", ["pull: observe started", "forecast: serve started"])
+@pytest.mark.parametrize("at", ["pull: observe started"])
 def test_a_run_that_stood_still_while_another_took_over_writes_nothing_more(
     begun: Lake, tmp_path: Path, riverton: Open, at: str
 ) -> None:
