@@ -148,18 +148,23 @@ async def reader(request: Request) -> Who:
     return who
 
 
+def too_small(who: Who) -> RefusedError:
+    """Refusal (403) of someone known who is no operator."""
+    return RefusedError(
+        "role-too-small",
+        expected="the role operator",
+        found=f"the role {who.role}",
+        action="ask an operator, or log in as one",
+        headers={},
+    )
+
+
 async def operator(request: Request) -> Who:
     """Whoever has a key or a session of an operator; 401 without, 403 with less."""
     who = await reader(request)
     if who.role != "operator":
         await refused(request, who, "role")
-        raise RefusedError(
-            "role-too-small",
-            expected="the role operator",
-            found=f"the role {who.role}",
-            action="ask an operator, or log in as one",
-            headers={},
-        )
+        raise too_small(who)
     return who
 
 

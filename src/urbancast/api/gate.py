@@ -89,13 +89,7 @@ async def operator(connection: HTTPConnection) -> Who:
             headers=access.CHALLENGE,
         )
     if who.role != "operator":
-        raise RefusedError(
-            "role-too-small",
-            expected="the role operator",
-            found=f"the role {who.role}",
-            action="ask an operator, or log in as one",
-            headers={},
-        )
+        raise access.too_small(who)
     return who
 
 
