@@ -11,7 +11,7 @@ import pytest
 
 from urbancast.core.errors import ContractError
 from urbancast.core.tables import TABLES
-from urbancast.lake import Lake
+from urbancast.lake import Lake, runs
 
 WRITER = """
 import sys
@@ -106,6 +106,23 @@ def test_a_snapshot_stays_as_it_was(lake):
     assert before.scan().collect().height == 2
     assert lake.scan("observations").collect().height == 5
     assert lake.snapshot("observations", version=before.version).scan().collect().height == 2
+
+
+def test_a_table_of_many_commits_is_opened_from_a_checkpoint_of_the_last_ones(lake, at):
+    for i in range(25):
+        runs.record(lake, "paris_bikes", "r", flow="pull", step=f"s{i}", state="done", at=at(0, i))
+    names = [name.rpartition("/")[2] for name in lake.files.list("tables/runs/_delta_log")]
+    checkpoints = [int(name.split(".")[0]) for name in names if name.endswith(".checkpoint.parquet")]
+    assert lake.version("runs") - max(checkpoints) < 10
+    assert Lake.open(lake.url).version("runs") == lake.version("runs") == 25
+
+
+def test_the_version_is_the_newest_of_any_writer(lake, at):
+    step = {"flow": "pull", "step": "s", "state": "done"}
+    other = Lake.open(lake.url)
+    for i, writer in enumerate((lake, other, lake, other, other)):
+        runs.record(writer, "paris_bikes", "r", **step, at=at(0, i))
+        assert lake.version("runs") == other.version("runs") == i + 1
 
 
 def test_replace_changes_what_the_predicate_names_and_nothing_else(lake):

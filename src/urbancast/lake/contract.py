@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 import dataframely as dy
 import polars as pl
@@ -32,6 +33,7 @@ def schema(table: str) -> dict[str, pl.DataType]:
     return dict(empty(table).schema)
 
 
+@cache
 def empty(table: str) -> pl.DataFrame:
     """A frame of the table's columns without rows."""
     return of(table).create_empty()

@@ -26,6 +26,8 @@ TABLES_FOLDER = "tables"  # apart from the bytes, which a vacuum must never meet
 ATTEMPTS = 50  # a writer that loses this often has met a loop, not a race
 MIGRATIONS: dict[int, Callable[[Lake], None]] = {}  # from version n to n + 1
 PARQUET = WriterProperties(compression="ZSTD", max_row_group_size=131_072)  # one origin is a few groups
+# Opening a table replays its commits since the last checkpoint; many small ones are written a day.
+PROPERTIES: dict[str, str | None] = {"delta.checkpointInterval": "10"}
 # Written by whoever asks or watches, not by the one run that holds a product.
 SHARED = frozenset({"leases", "requests", "audit", "keys", "deliveries"})
 
@@ -152,6 +154,9 @@ class Lake:
     def version(self, table: str) -> int:
         """Number of the table's newest commit; -1 when absent."""
         contract.of(table)
+        own = self._own().get(table)
+        if own is not None and not self._has_moved(table, own):
+            return int(own.version())
         with self._lock:
             current = self._current(table)
             return -1 if current is None else int(current.version())
@@ -183,7 +188,7 @@ class Lake:
 
         Shared, one thread's commit would move what another has read, and its check would pass unseen.
         """
-        own: dict[str, DeltaTable] = self._writers.__dict__.setdefault("tables", {})
+        own = self._own()
         if table in own and self._has_moved(table, own[table]):
             own[table].update_incremental()
         if table not in own:
@@ -191,6 +196,11 @@ class Lake:
                 self._create(table)
             own[table] = DeltaTable(self._uri(table), storage_options=self.options or None)
         return Snapshot(table, own[table], self.options)
+
+    def _own(self) -> dict[str, DeltaTable]:
+        """Tables that this thread has written to."""
+        tables: dict[str, DeltaTable] = self._writers.__dict__.setdefault("tables", {})
+        return tables
 
     def _create(self, table: str) -> None:
         try:
@@ -200,6 +210,7 @@ class Lake:
                     _stored(table, contract.empty(table)),
                     mode="ignore",
                     partition_by=partitions(table),
+                    configuration=PROPERTIES,
                     storage_options=self.options or None,
                 )
         except DeltaError:
