@@ -49,15 +49,19 @@ def pytest_configure() -> None:
         if name != "URBANCAST_NO_SKIP":
             del os.environ[name]
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MPLBACKEND="Agg")
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many workers as cores run beside each other
     _close_network()
 
 
 # Files that take longest, begun first: a worker that meets one of them last would be waited for.
 LONG = (
-    "flows/test_kill.py", "flows/test_kill_leases.py", "flows/test_replay.py", "flows/test_retraining.py",
-    "flows/test_orchestrator.py", "flows/test_definitions.py", "test_remote_stores.py", "test_try.py", "test_how_to.py",
-    "examples/test_contracts.py", "flows/test_scaffold.py", "flows/test_up.py", "flows/test_disk_full.py",
+    "flows/test_kill.py", "e2e/test_route.py", "flows/test_cycle.py", "test_try.py", "test_cli.py",
+    "e2e/test_operations.py", "e2e/test_map.py", "contracts/test_sources.py", "flows/test_orchestrator.py",
+    "test_remote_stores.py", "flows/test_up.py", "flows/test_probation.py", "contracts/test_answers.py",
+    "flows/test_scaffold.py", "flows/test_kill_leases.py", "contracts/test_forecasts.py", "examples/test_contracts.py",
+    "flows/test_network.py", "flows/test_replay.py", "e2e/test_stock.py", "flows/test_verify.py",
+    "flows/test_faults.py", "flows/test_backup.py", "flows/test_vanished.py", "benchmarks/test_accuracy.py",
+    "test_how_to.py", "flows/test_maintain.py", "flows/test_as_known_then.py", "flows/test_disk_full.py",
 )  # fmt: skip
 
 

@@ -90,6 +90,7 @@ def main() -> None:
 def load() -> None:
     """Import all that a flow needs, so that a fork is ready at once; no thread pool may have started by then."""
     import lightgbm  # noqa: F401
+    import matplotlib.backends.backend_agg  # noqa: F401
     import mlflow.tracking  # noqa: F401
 
     from urbancast.flows import asked, backup, cycle, maintain, opening, retraining, watch  # noqa: F401

@@ -23,6 +23,7 @@ TOMORROW = NOW + timedelta(days=1)
 # Flow → the state of the lake it begins from, and the moment it runs at.
 FLOWS = {
     "pull": ("empty", NOW),
+    "probe": ("begun", TOMORROW),
     "baselines": ("pulled", NOW),
     "forecast": ("begun", TOMORROW),
     "retraining": ("begun", NOW),  # decides, backtests, trains, promotes
@@ -36,7 +37,7 @@ FLOWS = {
     "backup": ("begun", TOMORROW),
 }
 # Of these, the run that is killed at a boundary is what follows the kill at the one before.
-SLOW = ("retraining", "replay", "pull")
+SLOW = ("retraining", "replay", "pull", "asked")
 # State → the one before it and what was run since.
 STATES = {
     "pulled": ("empty", [("pull", NOW)]),
@@ -54,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def forked(tracking: str) -> Iterator[Zygote]:
-    with zygote(URBANCAST_PRODUCTS=str(CITIES), MLFLOW_TRACKING_URI=tracking, OMP_NUM_THREADS="1") as one:
+    with zygote(URBANCAST_PRODUCTS=str(CITIES), MLFLOW_TRACKING_URI=tracking, POLARS_MAX_THREADS="1") as one:
         yield one
 
 
