@@ -35,7 +35,7 @@ HISTORY = 56  # days before them that say what is usual
 LEAST_HISTORY = 21
 NEEDED = HISTORY + WINDOW + 7 * WEEKS  # days of data that a judgement of one day looks at
 LEAST_COUNT = 20.0  # a unit has as many a day; places with fewer are judged together
-SHIFTED, STEP = 0.2, 2.5  # the group looked for: a fifth of the units, so many of their standard deviations
+SHIFTED, STEP = 0.2, 2.0  # the group looked for: a fifth of the units, so many of their standard deviations
 FURTHEST = 3.5  # no unit alone says more
 GROUP_CHANCE = 5e-3
 WILD = 0.95
@@ -222,16 +222,20 @@ def units(grid: Cube, *, is_sparse: bool, groups: Mapping[str, str]) -> tuple[Fl
     """Log of observed over usual by unit and day, shape (units, days), and the units' names.
 
     A unit is a place, or places of a group (else neighbours in name) that together count enough a day for a ratio to
-    mean something.
+    mean something. An hour weighs by the root of what is usual in it: between the sum, in which the noise of a few
+    busy hours is all that is heard, and the mean of the hours' ratios, in which that of the empty ones is.
     """
     expected = usual(grid.values, grid.unusual, is_sparse=is_sparse)
     both = np.isfinite(grid.values) & np.isfinite(expected)
-    seen, known = (np.where(both, each, 0.0).sum(axis=2) for each in (grid.values, expected))
     cells = np.maximum(1, grid.expected.sum(axis=1))
     is_comparable = np.asarray(grid.expected.any(axis=1)) & ~grid.unusual
     is_enough = (both.sum(axis=2) >= 0.5 * cells[None]) & is_comparable[None]
-    seen, known = (np.where(is_enough, each, np.nan) for each in (seen, known))
-    members = _members(grid.places, middle(known), groups)
+    weight = 1 / np.sqrt(np.maximum(np.nan_to_num(expected), 1.0))
+    count, known, seen = (
+        np.where(is_enough, np.where(both, each, 0.0).sum(axis=2), np.nan)
+        for each in (expected, weight * expected, weight * grid.values)
+    )
+    members = _members(grid.places, middle(count), groups)
     rows = []
     for codes in members.values():
         a, b = np.nansum(seen[codes], axis=0), np.nansum(known[codes], axis=0)
