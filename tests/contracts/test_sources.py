@@ -15,9 +15,12 @@ from urbancast.core.place import pair_id
 from urbancast.core.product import COVERED, Observed, Window
 from urbancast.core.tables import Observations
 from urbancast.core.time import UTC_US, local_midnight
+from urbancast.flows import probe
 
 if TYPE_CHECKING:
     from conftest import City
+
+    from urbancast.lake.store import Lake
 
 OWN = Path(products.__file__).parent
 FORMS = {"opendatasoft": ("parquet", "json", "csv"), "socrata": ("json", "csv"), "files": ("",), "open_meteo": ("",)}
@@ -37,6 +40,15 @@ def test_the_sample_reads_the_same_through_every_form_of_its_portal(city: City) 
     assert frames[0].height > 1000
     for other in frames[1:]:
         assert_frame_equal(frames[0], other)
+
+
+def test_a_portal_tells_when_it_last_changed_and_that_was_not_in_the_future(city: City, lake: Lake) -> None:
+    with city.at_portal(lake) as job:
+        told = probe.run(job)
+    assert set(told) == {source.name for source in probe.told_of(city.recipe)}
+    for source in probe.told_of(city.recipe):
+        newest = city.fetch(source).select(city.published(source).max()).item()
+        assert newest <= told[source.name] <= city.now
 
 
 def test_weather_is_observed_and_issued_and_no_forecast_is_read_before_it_was_made(city: City) -> None:

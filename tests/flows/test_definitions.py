@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from tests.flows.conftest import Open
 from urbancast import products
 from urbancast.core.errors import BusyError
 from urbancast.core.time import local_day
-from urbancast.flows import contracts, crons, day, definitions, due, opening
+from urbancast.flows import contracts, crons, cycle, day, definitions, due, opening
 from urbancast.flows.definitions import Orchestrated
 from urbancast.lake import leases, observations, raw, requests, runs, serving
 from urbancast.lake.store import Lake
@@ -181,6 +182,28 @@ def test_sensors_ask_for_what_is_owed_and_for_nothing_while_it_is_at_work_or_pau
     assert requests.is_paused(lake, "riverton")
     said = asked(lake, instance, "new_data")
     assert said == dg.SkipReason("paused")
+
+
+def test_the_sensor_asks_the_portals_and_runs_nothing_where_they_have_nothing_new(
+    lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = definitions.Orchestrated.of(lake, "riverton")
+    with opening.jobs(["riverton"], lake, opening.Origin(is_sample=True)) as jobs:
+        job = jobs[0].at(due.moment(one.product, datetime.now(UTC)))
+        cycle.begin(job)
+    monkeypatch.setattr(due, "PROBED", timedelta())
+    said = definitions._requested(instance, one, datetime.now(UTC), ("probe", "pull"))
+    assert said == dg.SkipReason("the portals were asked, and have nothing new")
+    told = runs.read(lake, "riverton").filter(flow="probe", state="done")["facts"].item()
+    assert "counts" in json.loads(told)["modified"]
+    assert leases.current(lake, "riverton") is None
+    ahead = {"modified": {"counts": (job.now + timedelta(hours=1)).isoformat()}}
+    later = datetime.now(UTC) + timedelta(hours=1)
+    runs.record(lake, "riverton", "r", flow="probe", step="portals", state="done", at=later, facts=ahead)
+    said = definitions._requested(instance, one, later, ("probe", "pull"))
+    assert isinstance(said, dg.RunRequest)
+    assert said.tags[definitions.WHY].startswith("pull: counts changed at its portal at")
+    assert [key.path[-1] for key in said.asset_selection or ()] == ["raw", "observations"]
 
 
 # The days on which the clocks change: 23 hours in spring, 25 in autumn.

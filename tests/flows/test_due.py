@@ -94,6 +94,26 @@ def test_a_late_portal_is_asked_again_every_hour_and_no_oftener(settled: Lake) -
     assert asked == list(range(60, 121))
 
 
+def test_portals_are_asked_hourly_whether_they_have_anything_new_unless_a_pull_is_due(settled: Lake) -> None:
+    yesterday = NINE - DAY
+    asked = [minute for minute in range(0, 90, 10) if "probe" in stages(settled, yesterday + minute * MINUTE)]
+    assert asked == [60, 70, 80]
+    ran(settled, "probe", "portals", yesterday + HOUR, modified={"counts": yesterday.isoformat()})
+    asked = [minute for minute in range(60, 180, 10) if "probe" in stages(settled, yesterday + minute * MINUTE)]
+    assert asked == [120, 130, 140, 150, 160, 170]
+    assert [stage for stage in stages(settled, NINE) if stage in ("probe", "pull")] == ["pull"]
+
+
+def test_what_changed_at_its_portal_is_asked_for(settled: Lake) -> None:
+    changed, seen = NINE - 5 * HOUR, NINE - 4 * HOUR
+    ran(settled, "probe", "portals", seen, modified={"counts": changed.isoformat()})
+    first = due.owed(settled, "riverton", seen)[0]
+    assert (first.stage, first.since) == ("pull", changed)
+    assert first.reason == "counts changed at its portal at 2026-03-31T02:00:00Z, last asked at 2026-03-30T07:00:00Z"
+    pulled(settled, seen, added=0)
+    assert "pull" not in stages(settled, seen + 2 * HOUR)
+
+
 def test_files_are_not_asked_again(lake: Lake) -> None:
     page = dict.fromkeys(("sha256", "query", "layout", "url", "path", "licence", "run"), "file")
     fetched = {"product": "riverton", "source": "counts", "provenance": "extract", "rows_received": 9}

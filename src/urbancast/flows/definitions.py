@@ -6,6 +6,7 @@ No logic of its own: what an asset does is `flows.day`, what is owed is `flows.d
 # No `from __future__ import annotations`: Dagster looks at the type of `context`.
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,7 +18,7 @@ from urbancast import products
 from urbancast.core.errors import BusyError, ContractError, QueryError
 from urbancast.core.product import Product, Recipe, Source
 from urbancast.core.time import iso, local_day
-from urbancast.flows import asked, contracts, crons, day, due, maintain, opening
+from urbancast.flows import asked, contracts, crons, day, due, maintain, opening, probe
 from urbancast.flows.due import Stage
 from urbancast.flows.job import Job
 from urbancast.lake import leases, requests
@@ -35,7 +36,7 @@ ACTIVE = [
 ]  # fmt: skip
 # What each sensor looks for, and how often.
 SENSORS: Mapping[str, tuple[tuple[Stage, ...], int]] = {
-    "new_data": (("begin", "pull", "forecast", "verify", "watch"), 60),
+    "new_data": (("begin", "probe", "pull", "forecast", "verify", "watch"), 60),
     "retraining": (("retrain",), 300),
     "requests": (("request",), 30),
 }
@@ -244,7 +245,7 @@ def _requested(
     instance: dg.DagsterInstance, one: Orchestrated, now: datetime, stages: Collection[Stage]
 ) -> dg.RunRequest | dg.SkipReason:
     """A run of what is owed of these stages; none while the product is at work, here or elsewhere."""
-    found = [each for each in due.owed(one.lake, one.product.id, now) if each.stage in stages]
+    found = _owed(one, now, stages)
     if not found:
         is_paused = requests.is_paused(one.lake, one.product.id)
         return dg.SkipReason("paused" if is_paused else f"nothing is owed at {iso(now)}")
@@ -253,6 +254,12 @@ def _requested(
     lease = leases.current(one.lake, one.product.id)
     if lease is not None:
         return dg.SkipReason(f"busy: held by {lease.holder} until {iso(lease.until)}")
+    if any(each.stage == "probe" for each in found):
+        with suppress(BusyError), opening.jobs([one.product.id], one.lake, opening.Origin(), now=now) as jobs:
+            probe.run(jobs[0].at(due.moment(one.product, now)))
+        found = [each for each in _owed(one, now, stages) if each.stage != "probe"]
+        if not found:
+            return dg.SkipReason("the portals were asked, and have nothing new")
     tags = {PRODUCT: one.product.id, WHY: "; ".join(f"{each.stage}: {each.reason}" for each in found)}
     if found[0].stage == "request":
         return dg.RunRequest(tags=tags)
@@ -262,6 +269,10 @@ def _requested(
         asset_selection=[one.key(asset) for asset in day.ASSETS if asset in made],
         tags=tags,
     )
+
+
+def _owed(one: Orchestrated, now: datetime, stages: Collection[Stage]) -> list[due.Owed]:
+    return [each for each in due.owed(one.lake, one.product.id, now) if each.stage in stages]
 
 
 def _carry_out(one: Orchestrated) -> Any:

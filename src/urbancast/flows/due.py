@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -13,16 +14,16 @@ import polars as pl
 from urbancast import products
 from urbancast.core.product import Product, Recipe, Source
 from urbancast.core.time import DAY, HOUR, as_grain, as_utc, floor, iso, local_day
-from urbancast.flows import contact, opening, retraining
+from urbancast.flows import contact, opening, probe, retraining
 from urbancast.lake import provenance, requests, runs, serving
 from urbancast.lake.store import Lake
 from urbancast.monitoring import freshness
 
-Stage = Literal["request", "begin", "pull", "forecast", "verify", "retrain", "watch", "maintain"]
-STAGES: tuple[Stage, ...] = ("request", "begin", "pull", "forecast", "verify", "watch", "retrain")
+Stage = Literal["request", "begin", "probe", "pull", "forecast", "verify", "retrain", "watch", "maintain"]
+STAGES: tuple[Stage, ...] = ("request", "begin", "probe", "pull", "forecast", "verify", "watch", "retrain")
 EVERY = "all"  # stands as the product where the whole lake is meant
 NIGHT = time(3)  # UTC
-WATCHED = HOUR
+WATCHED = PROBED = HOUR
 FIRST_REST, LONGEST_REST = timedelta(minutes=5), HOUR
 _STOPPED = (
     "KeyboardInterrupt",
@@ -32,6 +33,7 @@ _STOPPED = (
 )  # ended from outside: no fault of the work
 # What a stage's flow is called in `runs`, and the step that ends it well (None: any).
 _FLOWS: dict[Stage, tuple[str, str | None]] = {
+    "probe": (probe.FLOW, probe.STEP),
     "pull": ("pull", "complete"),
     "forecast": ("forecast", "serve"),
     "verify": ("verify", "show"),
@@ -107,6 +109,11 @@ class _Past:
         newest = rows.filter(told > 0)["at"].max()
         return newest if isinstance(newest, datetime) else None
 
+    def changed(self) -> dict[str, datetime]:
+        """When each source was last changed, as its portal said when last asked for that."""
+        rows = self._of(probe.FLOW, "done").sort("at").tail(1)
+        return probe.modified(json.loads(rows["facts"][0])) if rows.height else {}
+
     def added_at(self) -> datetime | None:
         """Wall clock at which a pull last added observations."""
         return self.brought_at("pull", "observe", "added")
@@ -137,10 +144,11 @@ class _Look:
         self.now = moment(product, past.now)
         self.provenance = provenance.of(lake, product.id) or "sample"
         self.contact = contact.of(lake, product.id, [source.name for source in recipe.sources])
+        self.changed = past.changed()
         self.served: dict[str, Any] | None = serving.current(lake).get(product.id)
 
     def sources(self) -> Iterator[tuple[str, Owed]]:
-        """Sources that are due by their own rhythm, or late by their rule of publication."""
+        """Sources that are due by their own rhythm, changed by their portal's word, or late by their rule."""
         late: dict[str, freshness.Freshness] | None = None
         for source in self.recipe.sources:
             asked = self.contact.asked.get(source.name)
@@ -153,6 +161,11 @@ class _Look:
             if elapsed(asked, self.now, self.product.tz, step=source.rhythm) >= source.rhythm:
                 why = f"{source.name} is asked every {_told(source.rhythm)}, last at {iso(asked)}"
                 yield source.name, _pull(why, asked + source.rhythm)
+                continue
+            changed = self.changed.get(source.name)
+            if changed is not None and asked < changed <= self.now:
+                why = f"{source.name} changed at its portal at {iso(changed)}, last asked at {iso(asked)}"
+                yield source.name, _pull(why, changed)
                 continue
             late = self._late() if late is None else late
             if source.name in late and self._is_asked_again(source, asked, late[source.name]):
@@ -185,13 +198,22 @@ def _by_itself(look: _Look) -> Iterator[Owed]:
         yield Owed(stage="begin", reason="nothing was ever forecast", since=past.now)
         return
     if look.provenance != "extract":  # files say nothing more than they did
-        yield from [one for _, one in look.sources()][:1]
+        yield from [one for _, one in look.sources()][:1] or _probe(look)
     yield from _forecast(look, served)
     added, verified = past.added_at(), past.done_at("verify")
     if added is not None and (verified is None or verified < added):
         yield Owed(stage="verify", reason=f"observations came at {iso(added)}, after the last scoring", since=added)
     yield from _watch(past)
     yield from _retrain(look)
+
+
+def _probe(look: _Look) -> Iterator[Owed]:
+    """Whether portals have anything new is asked where nothing was asked of them for an hour."""
+    asked = [at for at in (look.past.done_at("probe"), look.past.done_at("pull")) if at is not None]
+    last = max(asked, default=None)
+    if probe.told_of(look.recipe) and (last is None or look.past.now - last >= PROBED):
+        reason = f"portals are asked every {_told(PROBED)} whether they have anything new"
+        yield Owed(stage="probe", reason=reason, since=look.past.now if last is None else last + PROBED)
 
 
 def _forecast(look: _Look, served: dict[str, Any]) -> Iterator[Owed]:

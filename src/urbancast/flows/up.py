@@ -22,7 +22,7 @@ from rich.markup import escape
 from urbancast import products
 from urbancast.core.errors import BusyError, ContractError, NotReadyError, UrbancastError
 from urbancast.core.time import iso
-from urbancast.flows import asked, companions as beside, cycle, day, due, maintain, opening
+from urbancast.flows import asked, companions as beside, cycle, day, due, maintain, opening, probe
 from urbancast.flows.companions import Companion
 from urbancast.flows.crew import Crew
 from urbancast.flows.due import Stage
@@ -164,9 +164,10 @@ def _owed(stage: Stage) -> tuple[Callable[[Job], Any], Callable[[Job], bool]]:
     def is_owed(job: Job) -> bool:
         return stage in {one.stage for one in due.owed(job.lake, job.product.id, datetime.now(UTC))}
 
-    return (asked.run if stage == "request" else cycle.begin if stage == "begin" else do), is_owed
+    return _APART.get(stage, do), is_owed
 
 
+_APART: dict[Stage, Callable[[Job], Any]] = {"request": asked.run, "begin": cycle.begin, "probe": probe.run}
 # Beside what is owed day by day, what a first day owes, also where an earlier run was stopped on the way.
 STAGES: dict[str, tuple[Callable[[Job], Any], Callable[[Job], bool]]] = {
     **{stage: _owed(stage) for stage in due.STAGES},

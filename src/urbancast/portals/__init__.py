@@ -1,4 +1,7 @@
-"""Adapters to kinds of open-data software: each module has ``fetch(source, window, *, session, now, url=None)``."""
+"""Adapters to kinds of open-data software: each module has ``fetch(source, window, *, session, now, url=None)``.
+
+One that can tell without sending rows has ``modified(source, *, session, now, url=None)`` too.
+"""
 
 from __future__ import annotations
 
@@ -42,4 +45,15 @@ def by_name(name: str) -> Portal:
     return cast("Portal", module)
 
 
-__all__ = ["Fetched", "Portal", "Session", "by_name"]
+def tells(source: Source) -> bool:
+    """Whether its portal can say when it last changed."""
+    return hasattr(by_name(source.portal), "modified")
+
+
+def modified(source: Source, *, session: Session, now: datetime, url: str | None = None) -> datetime | None:
+    """When what the portal holds of a source last changed, by its own word; None where it does not say."""
+    ask = getattr(by_name(source.portal), "modified", None)
+    return None if ask is None else cast("datetime | None", ask(source, session=session, now=now, url=url))
+
+
+__all__ = ["Fetched", "Portal", "Session", "by_name", "modified", "tells"]

@@ -20,6 +20,8 @@ from urbancast.portals.emulator_faults import STATUS, Faults
 from urbancast.portals.emulator_reply import RefusedError, Reply, as_json
 
 _SODA = re.compile(r"^/resource/([^/]+)\.(json|csv)$")
+_VIEW = re.compile(r"^/api/views/([^/]+)\.json$")
+_DATASET = re.compile(r"^/api/explore/v2\.1/catalog/datasets/([^/]+)$")
 _EXPLORE = re.compile(r"^/api/explore/v2\.1/catalog/datasets/([^/]+)/(records|exports/(\w+))$")
 _FILE = re.compile(r"^/files/([^/]+?)(?:\.(?:csv|parquet|geojson))?$")
 _WEATHER = re.compile(r"^/v1/(archive|forecast)$")
@@ -71,14 +73,25 @@ class Emulator(AbstractContextManager["Emulator"]):
             raise ContractError("emulator: expected it to be entered, found it closed; use it in a with statement")
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def reply(self, target: str, headers: Mapping[str, str]) -> Reply:
-        """Answer a GET of ``target``; header names in lower case."""
+    def reply(self, target: str, headers: Mapping[str, str], *, is_head: bool = False) -> Reply:
+        """Answer a GET (or HEAD) of ``target``; header names in lower case."""
         parts = urlsplit(target)
         path, query = unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True))
         try:
-            return self._route(path, query, headers)
+            return self._told(path, is_head=is_head) or self._route(path, query, headers)
         except RefusedError as refused:
             return as_json(refused.document, refused.status)
+
+    def _told(self, path: str, *, is_head: bool) -> Reply | None:
+        """What is told of a dataset or a file itself: when it last changed."""
+        stage = Stage(tables=self.tables, faults=self.faults)
+        if found := _VIEW.match(path):
+            return emulator_soda.view(self._named("socrata", found.group(1)), stage=stage)
+        if found := _DATASET.match(path):
+            return emulator_explore.metadata(self._named("opendatasoft", found.group(1)), stage=stage)
+        if is_head and (found := _FILE.match(path)):
+            return emulator_files.head(self._file(found.group(1)), found.group(1), stage=stage)
+        return None
 
     def _route(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
         stage = Stage(tables=self.tables, faults=self.faults)
@@ -90,13 +103,14 @@ class Emulator(AbstractContextManager["Emulator"]):
                 return emulator_explore.exports(dataset, found.group(3), query, stage=stage)
             return emulator_explore.records(dataset, query, stage=stage)
         if found := _FILE.match(path):
-            name = found.group(1)
-            dataset = emulator_files.find(self.datasets, name) or self._named("file", name)
-            return emulator_files.answer(dataset, name, headers, stage=stage)
+            return emulator_files.answer(self._file(found.group(1)), found.group(1), headers, stage=stage)
         weather = [dataset for dataset in self.datasets if dataset.protocol == "open_meteo"]
         if (found := _WEATHER.match(path)) and weather:
             return emulator_weather.answer(emulator_weather.nearest(weather, query), found.group(1), query, stage=stage)
         raise RefusedError(404, {"message": f"No such address: {path}", "error": True})
+
+    def _file(self, name: str) -> Dataset:
+        return emulator_files.find(self.datasets, name) or self._named("file", name)
 
     def _named(self, protocol: str, name: str) -> Dataset:
         for dataset in self.datasets:
@@ -123,6 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
+    def do_HEAD(self) -> None:
+        """Answer with the headers of a GET alone."""
+        self.do_GET()
+
     def do_GET(self) -> None:
         """Answer, or misbehave as told."""
         emulator = self.server.emulator
@@ -138,7 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind == "html200":
             self._send(Reply(body=_HTML, media="text/html; charset=utf-8"))
         else:
-            self._send(emulator.reply(self.path, {k.lower(): v for k, v in self.headers.items()}), cut=kind)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._send(emulator.reply(self.path, headers, is_head=self.command == "HEAD"), cut=kind)
 
     def _send(self, reply: Reply, cut: str = "") -> None:
         body = reply.body[: len(reply.body) // 2] if cut else reply.body
@@ -147,6 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": reply.media, **reply.headers, "Content-Length": str(promised)}.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         try:
             self.wfile.write(body)
             self.server.emulator.sent_bytes += len(body)

@@ -22,6 +22,7 @@ Clock = Callable[[], datetime]
 ROW_ID = ":id"
 FIRST = datetime(2015, 1, 1, tzinfo=UTC)
 _CACHE_BYTES = 384 << 20
+_LATELY = timedelta(days=60)  # most was published more lately; what was not is looked for everywhere
 _SLACK = timedelta(days=1)  # local clocks are less than a day from UTC
 
 
@@ -84,6 +85,20 @@ class Tables:
                 if len(self._views) > 2:
                     self._views.popitem(last=False)
             return self._views[key]
+
+    def modified(self, dataset: Dataset) -> datetime:
+        """When the newest of what is shown was published; of a table without time, its beginning."""
+        if dataset.time is None:
+            return as_utc(dataset.start)
+        now = self.now()
+        for where in (f"{dataset.time} >= '{now - _LATELY:%Y-%m-%d}'", ""):
+            with self._lock:
+                shown = self._shown(dataset, where, now)
+            publish = dataset.published or _instant
+            newest = shown.select(publish(pl.col(dataset.time)).cast(UTC_US).max()).item()
+            if isinstance(newest, datetime):
+                return newest.astimezone(UTC)
+        return as_utc(dataset.start)
 
     def _shown(self, dataset: Dataset, where: str, now: datetime) -> pl.DataFrame:
         if dataset.time is None:

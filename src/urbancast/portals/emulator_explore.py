@@ -10,11 +10,17 @@ import polars as pl
 
 from urbancast.portals import media
 from urbancast.portals.emulator_data import Dataset, Stage
-from urbancast.portals.emulator_reply import RefusedError, Reply, columns_of, ordered, times_as_text
+from urbancast.portals.emulator_reply import RefusedError, Reply, as_json, columns_of, ordered, times_as_text
 
 _MOST_RECORDS = 100
 _LAST_RECORD = 10_000
 _ISO = "%Y-%m-%dT%H:%M:%S%:z"
+
+
+def metadata(dataset: Dataset, *, stage: Stage) -> Reply:
+    """Answer the dataset itself: of its metadata, when its records were last processed."""
+    processed = stage.tables.modified(dataset).isoformat(timespec="seconds")
+    return as_json({"dataset_id": dataset.id, "metas": {"default": {"data_processed": processed}}})
 
 
 def records(dataset: Dataset, query: Mapping[str, str], *, stage: Stage) -> Reply:

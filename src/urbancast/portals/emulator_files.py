@@ -6,7 +6,8 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 
 import orjson
 import polars as pl
@@ -34,6 +35,14 @@ def find(datasets: Iterable[Dataset], name: str) -> Dataset | None:
     return None
 
 
+def head(dataset: Dataset, name: str, *, stage: Stage) -> Reply:
+    """Answer a HEAD: when the file was last changed."""
+    changed = _published(dataset, name)[1] if dataset.every else stage.tables.modified(dataset)
+    if changed > stage.tables.now():
+        raise _absent(name)
+    return Reply(media=_MEDIA[dataset.form], headers={"Last-Modified": format_datetime(changed, usegmt=True)})
+
+
 def answer(dataset: Dataset, name: str, headers: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer with the file as of the clock, or with the part asked for."""
     frame = _quarter(dataset, name, stage) if dataset.every else stage.tables.rows(dataset)
@@ -54,18 +63,29 @@ def answer(dataset: Dataset, name: str, headers: Mapping[str, str], *, stage: St
 
 def _quarter(dataset: Dataset, name: str, stage: Stage) -> pl.DataFrame:
     """Rows of one quarter; RefusedError before its publication."""
+    window, published = _published(dataset, name)
+    now = stage.tables.now()
+    if published > now:
+        raise _absent(name)
+    frame = dataset.rows(window)
+    return dataset.revised(frame, now) if dataset.revised else frame
+
+
+def _published(dataset: Dataset, name: str) -> tuple[Window, datetime]:
+    """What the file of a quarter holds, and when it is published."""
     found = _QUARTER.match(name)
     if found is None:
-        raise RefusedError(404, {"error": True, "message": f"Not found: {name}"})
+        raise _absent(name)
     first = date(int(found.group(2)), 3 * int(found.group(3)) - 2, 1)
     start, end = (local_midnight(day, dataset.tz) for day in (first, (first + timedelta(days=95)).replace(day=1)))
-    now = stage.tables.now()
     publish = dataset.published or (lambda time: time)
     last = pl.lit(end - timedelta(hours=1), dtype=UTC_US)
-    if pl.select(at=publish(last).cast(UTC_US))["at"][0] > now:
-        raise RefusedError(404, {"error": True, "message": f"Not found: {name}"})
-    frame = dataset.rows(Window(start=start, end=end))
-    return dataset.revised(frame, now) if dataset.revised else frame
+    published: datetime = pl.select(at=publish(last).cast(UTC_US))["at"][0]
+    return Window(start=start, end=end), published.astimezone(UTC)
+
+
+def _absent(name: str) -> RefusedError:
+    return RefusedError(404, {"error": True, "message": f"Not found: {name}"})
 
 
 def _bytes(dataset: Dataset, name: str, frame: pl.DataFrame) -> bytes:

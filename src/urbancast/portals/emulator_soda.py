@@ -16,6 +16,11 @@ _FLOATING = "%Y-%m-%dT%H:%M:%S%.3f"
 _COUNT = re.compile(r"^\s*count\((?:\*|\w+)\)(?:\s+as\s+(\w+))?\s*$", re.IGNORECASE)
 
 
+def view(dataset: Dataset, *, stage: Stage) -> Reply:
+    """Answer the view's metadata: when rows were last added or changed, in seconds since 1970."""
+    return as_json({"id": dataset.id, "rowsUpdatedAt": int(stage.tables.modified(dataset).timestamp())})
+
+
 def answer(dataset: Dataset, form: str, query: Mapping[str, str], *, stage: Stage) -> Reply:
     """Answer one request of rows or of their count."""
     path = f"resource/{dataset.id}.{form}?" + "&".join(f"{name}={value}" for name, value in query.items())

@@ -11,7 +11,8 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +25,7 @@ from urbancast.portals.fetched import Fetched
 from urbancast.portals.session import Session
 
 _BESIDE_SHP = (".shp", ".dbf", ".shx", ".prj", ".cpg")
+_RECENT = timedelta(days=200)  # files by period that may be new: of the last two quarters
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all: the same shapes make the same bytes
 
 
@@ -56,6 +58,23 @@ def fetch(
             absent.append(error)
     if absent and (len(absent) == len(wanted) or periods.EVERY not in source.query):
         raise absent[0]
+
+
+def modified(source: Source, *, session: Session, now: datetime, url: str | None = None) -> datetime | None:
+    """When the newest of the files was changed: ``Last-Modified`` over HTTP, the clock of the file system here."""
+    where = url or source.url
+    if not where.startswith(("http://", "https://")):
+        times = [datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in _local(source, where)]
+        return max(times, default=None)
+    found: list[datetime] = []
+    for named in periods.files(source, Window(start=now - _RECENT, end=now), now):
+        try:
+            told = session.headers(_file_of(where, named.name)).get("last-modified")
+        except AbsentError:
+            continue
+        if told is not None:
+            found.append(parsedate_to_datetime(told))
+    return max(found, default=None)
 
 
 def _read(source: Source, path: Path, *, session: Session, now: datetime, window: Window | None) -> Iterator[Fetched]:

@@ -39,6 +39,19 @@ def fetch(
     return verify.each_piece(source, window if "time_field" in source.query else None, pull)
 
 
+def modified(source: Source, *, session: Session, now: datetime, url: str | None = None) -> datetime | None:
+    """When the records were last processed: ``data_processed`` of the dataset's metadata."""
+    base = f"{(url or source.url).rstrip('/')}/api/explore/v2.1/catalog/datasets/{source.dataset}"
+    answer = session.get(base)
+    try:
+        return as_utc(datetime.fromisoformat(orjson.loads(answer.payload)["metas"]["default"]["data_processed"]))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        found = answer.payload[:200]
+        raise LyingError(
+            f"{source.name}: expected metas.default.data_processed, found {found!r}; check the dataset id",
+        ) from error
+
+
 def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, base: str) -> Fetched:
     where = _where(source, window)
     form = verify.text_setting(source, "format", "json")

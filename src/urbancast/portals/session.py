@@ -106,6 +106,14 @@ class Session(AbstractContextManager["Session"]):
                 return self._once(target, dict(headers or {}))
         raise AssertionError("unreachable: stamina raises the last error")
 
+    def headers(self, url: str) -> Mapping[str, str]:
+        """Return what a HEAD tells of a file, names in lower case; PortalError as of ``get``."""
+        for attempt in self.retrying():
+            with attempt, self.stream(url, {}, method="HEAD") as response:
+                check_status(response)
+                return dict(response.headers)
+        raise AssertionError("unreachable: stamina raises the last error")
+
     def retrying(self) -> Iterable[AbstractContextManager[Any]]:
         """Attempts with back-off, as the policy allows; only passing faults are tried again."""
         policy = self.policy
@@ -118,9 +126,11 @@ class Session(AbstractContextManager["Session"]):
             wait_jitter=policy.wait_initial_s,
         )
 
-    def stream(self, url: httpx.URL | str, headers: Mapping[str, str]) -> AbstractContextManager[httpx.Response]:
+    def stream(
+        self, url: httpx.URL | str, headers: Mapping[str, str], *, method: str = "GET"
+    ) -> AbstractContextManager[httpx.Response]:
         """One attempt, open; transport faults inside become ``PassingError``."""
-        return _Opened(self._client, httpx.URL(url), headers)
+        return _Opened(self._client, method, httpx.URL(url), headers)
 
     def _once(self, url: httpx.URL, headers: dict[str, str]) -> Answer:
         kept = self._cache.get(str(url))
@@ -168,9 +178,9 @@ class Session(AbstractContextManager["Session"]):
 
 
 class _Opened(AbstractContextManager[httpx.Response]):
-    def __init__(self, client: httpx.Client, url: httpx.URL, headers: Mapping[str, str]) -> None:
+    def __init__(self, client: httpx.Client, method: str, url: httpx.URL, headers: Mapping[str, str]) -> None:
         self._host = url.host
-        self._stream = client.stream("GET", url, headers=dict(headers))
+        self._stream = client.stream(method, url, headers=dict(headers))
 
     def __enter__(self) -> httpx.Response:
         try:

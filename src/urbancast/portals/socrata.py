@@ -8,8 +8,9 @@ the order and proves that no row came twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
+import orjson
 import polars as pl
 
 from urbancast.core.errors import PortalError
@@ -40,6 +41,17 @@ def fetch(
         return _pull(source, piece, session=session, now=now, base=base)
 
     return verify.each_piece(source, window if "time_field" in source.query else None, pull, tz)
+
+
+def modified(source: Source, *, session: Session, now: datetime, url: str | None = None) -> datetime | None:
+    """When rows were last added or changed: ``rowsUpdatedAt`` of the view's metadata, in seconds since 1970."""
+    answer = session.get(f"{(url or source.url).rstrip('/')}/api/views/{source.dataset}.json", headers=_token())
+    try:
+        return datetime.fromtimestamp(int(orjson.loads(answer.payload)["rowsUpdatedAt"]), UTC)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise LyingError(
+            f"{source.name}: expected rowsUpdatedAt, found {answer.payload[:200]!r}; check the dataset id",
+        ) from error
 
 
 def _pull(source: Source, window: Window | None, *, session: Session, now: datetime, base: str) -> list[Fetched]:
