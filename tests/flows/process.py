@@ -8,6 +8,7 @@ what was written to standard error.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -96,6 +97,8 @@ def load() -> None:
     from urbancast.flows import asked, backup, cycle, maintain, opening, retraining, watch  # noqa: F401
     from urbancast.portals import emulator  # noqa: F401
 
+    gc.collect()
+    gc.freeze()
     names = {(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
     unsafe = {name for name in names if not name.startswith(("python", "jemalloc", "polars-ooc"))}
     assert not unsafe, f"expected no thread at work before a fork, found {unsafe}"
