@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class Cli:
 
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json"))
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"urbancast {metadata.version('urbancast')}\n")
 
 
 @pytest.fixture(scope="module")

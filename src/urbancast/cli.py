@@ -71,8 +71,20 @@ def _fail(kind: str, message: str) -> None:
     sys.exit(1)
 
 
+def _told_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"urbancast {version('urbancast')}")
+        raise typer.Exit
+
+
 @app.callback()
-def log_to_standard_error() -> None:
+def log_to_standard_error(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_told_version, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Open forecasts of how a city moves: what was promised, how sure we were, and how we did."""
     structlog.configure(
         processors=[_rendered],
