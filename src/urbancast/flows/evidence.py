@@ -19,7 +19,7 @@ from urbancast.features.calendar import public_holidays
 from urbancast.flows import pictures
 from urbancast.flows.job import Job
 from urbancast.lake import places
-from urbancast.models import Fitted, importance
+from urbancast.models import Fitted
 from urbancast.registry import dossier
 from urbancast.registry.dossier import Dossier
 from urbancast.registry.record import Decision
@@ -51,6 +51,8 @@ def made(job: Job, release: Release, fitted: Fitted, result: Backtest) -> Dossie
     pairs = slices.paired(result.losses, release.candidate, job.recipe.baseline)
     holidays = public_holidays(sorted(own["day"].unique()), job.product)
     sliced = slices.of(pairs, holidays, column=column)
+    from urbancast.models import importance  # loads the trees: half a second that only trainings need
+
     shares = importance.of(fitted.point)
     splits = _splits(job, result)
     found = {**dict(_metrics(result)), **_own(job, own, pairs)}

@@ -251,7 +251,8 @@ class Lake:
         if before.table in SHARED or before.delta is None:
             return
         for product in products:
-            own, raised = self.tokens.get(product), before.delta.transaction_version(_fence_of(product))
+            own = self.tokens.get(product)
+            raised = None if own is None else before.delta.transaction_version(_fence_of(product))
             if own is not None and raised is not None and raised > own:
                 raise FencedError(
                     f"lease of {product}: expected token {own} to be the newest, found {raised} in {before.table}; "

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from scipy import optimize, special, stats
+from scipy import special
 
 from urbancast.core.tables import QUANTILES
 
@@ -33,6 +33,8 @@ class Family:
         mean, value, weight = np.maximum(point[is_known], FLOOR), value[is_known], weight[is_known]
         if not len(value):
             return cls(0.0)
+        from scipy import optimize  # takes longer than most answers; only trainings fit
+
         found = optimize.minimize_scalar(
             lambda log_a: _negative_log_likelihood(float(np.exp(log_a)), mean, value, weight),
             bounds=(-9.0, 3.0),
@@ -91,6 +93,8 @@ class Family:
 
 
 def _negative_log_likelihood(dispersion: float, mean: Array, value: Array, weight: Array) -> float:
+    from scipy import stats
+
     size = 1 / dispersion
     is_event = value > 0
     zero = weight * size * np.log1p(dispersion * mean)

@@ -14,7 +14,6 @@ from datetime import date
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 
 from urbancast.monitoring.reference import (
     MAD_TO_SD,
@@ -99,6 +98,8 @@ def season(past: Floats) -> float:
     at = np.arange(len(past), dtype=np.float64)
     if past.std() == 0 or abs(float(np.corrcoef(past, at)[0, 1])) <= 0.5:
         return 0.0
+    from scipy import stats  # takes longer than most commands; only those that measure need it
+
     return float(stats.theilslopes(past, at).slope)
 
 

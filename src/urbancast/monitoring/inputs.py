@@ -8,7 +8,6 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from urbancast.monitoring import drift
 from urbancast.monitoring.drift import HISTORY, LEAST_HISTORY, Signal
@@ -57,6 +56,8 @@ def distribution(name: str, series: Floats, days: Sequence[date], *, measure: st
     slope = drift.season(past)
     past = past - slope * np.arange(len(past))
     now = now - slope * (len(past) + np.arange(len(now)))
+    from scipy import stats
+
     distance = float(stats.ks_2samp(past, now).statistic)
     own = effective(past) / len(past)
     n, m = max(2.0, own * len(past)), max(2.0, own * len(now))

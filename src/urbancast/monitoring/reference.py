@@ -11,7 +11,6 @@ from typing import Any
 import holidays
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from urbancast.core.product import Product
 from urbancast.core.time import DAY, as_grain, local_midnight
@@ -154,6 +153,8 @@ def effective(values: Floats, *, lags: int = 7) -> float:
 
 def surprise(statistic: float, freedom: float) -> float:
     """Two-sided −log10 p of a t statistic, finite however far out."""
+    from scipy import stats
+
     return max(0.0, float(-(stats.t.logsf(abs(statistic), max(1.0, freedom)) + np.log(2)) / np.log(10)))
 
 
