@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.flows.process import Zygote, zygote
 from urbancast import products
 from urbancast.flows.job import Clock, Job, Teller, tell_nobody
 from urbancast.lake.store import Lake
@@ -30,6 +31,18 @@ class Open(Protocol):
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One tracking database a session: MLflow takes seconds to make its tables."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def forked(tracking: str) -> Iterator[Zygote]:
+    """What forks a process for each flow of Riverton: one a session, for it takes seconds to load."""
+    with riverton_zygote(tracking) as one:
+        yield one
+
+
+def riverton_zygote(tracking: str) -> AbstractContextManager[Zygote]:
+    """A zygote for Riverton; short-lived processes beside each other, with a thread each."""
+    return zygote(URBANCAST_PRODUCTS=str(CITIES), MLFLOW_TRACKING_URI=tracking, POLARS_MAX_THREADS="1")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,9 @@
 """Flows as real processes, forked from one that has loaded everything: to be killed, stopped, and run beside others.
 
-Commands are JSON lines on standard input, answers JSON lines on standard output. ``{"verb", "lake", "now"}`` runs a
+Commands are JSON lines on standard input, answers two JSON lines each on standard output: the number of the process
+when it begins, its exit code and what it wrote to standard error when it ends. ``{"verb", "lake", "now"}`` runs a
 flow of Riverton under its lease in a process of its own; ``kill``: SIGKILL at the n-th boundary of its steps (0: the
-first step's start; then its end, the next one's start, …); ``stop``: SIGSTOP there. The answer is the exit code and
-what was written to standard error.
+first step's start; then its end, the next one's start, …); ``stop``: SIGSTOP there; ``environment``: settings of it.
 """
 
 from __future__ import annotations
@@ -36,39 +36,58 @@ class Ended:
 
 
 class Zygote:
-    """The process that the others are forked from; ``run`` waits for the end of each."""
+    """The process that the others are forked from, one after the other."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def run(self, verb: str, lake: Any, now: datetime, **more: Any) -> Ended:
         """Run a verb in a process of its own to its end."""
+        self.begin(verb, lake, now, **more)
+        return self.end()
+
+    def begin(self, verb: str, lake: Any, now: datetime, **more: Any) -> int:
+        """Begin a verb in a process of its own, whose number is returned; ``end`` is to follow."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         command = {"verb": verb, "lake": str(lake), "now": now.isoformat(), **more}
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return Ended(*json.loads(self._process.stdout.readline()))
+        number: int = self._told()
+        return number
+
+    def end(self) -> Ended:
+        """Wait for the end of what was begun."""
+        return Ended(*self._told())
+
+    def is_at_work(self, number: int) -> bool:
+        """Whether a process that was begun goes on (or stands still)."""
+        return state(number) not in ("", "Z")
+
+    def _told(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+
+def state(number: int) -> str:
+    """State of a process as a letter (``T`` stands still, ``Z`` has ended); empty where there is none."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
 
 
 @contextmanager
 def zygote(**environment: str) -> Iterator[Zygote]:
     """A zygote with the environment as it is, and what is said beside."""
     told = {**os.environ, **environment}
-    with subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=told) as process:
+    command = [sys.executable, "-P", __file__]  # wherever a test stands
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=told) as process:
         yield Zygote(process)
 
 
-def command(*words: str) -> list[str]:
-    """Command line that runs this module."""
-    return [sys.executable, "-P", __file__, *words]  # wherever a test stands
-
-
 def main() -> None:
-    """Fork a process for each command, one after the other; with a verb in the arguments, be that process."""
+    """Fork a process for each command, one after the other."""
     load()
-    if len(sys.argv) > 1:
-        sys.exit(work(json.loads(sys.argv[1])))
     for line in sys.stdin:
         with tempfile.TemporaryFile("w+") as said:
             child = os.fork()
@@ -82,6 +101,8 @@ def main() -> None:
                 finally:
                     sys.stderr.flush()
                     os._exit(code)
+            sys.stdout.write(f"{child}\n")
+            sys.stdout.flush()
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             said.seek(0)
             sys.stdout.write(json.dumps([code, said.read()]) + "\n")
@@ -106,6 +127,7 @@ def load() -> None:
 
 def work(given: Mapping[str, Any]) -> int:
     """Run a verb; the exit code as of the command line."""
+    os.environ.update(given.get("environment", {}))
     import structlog
 
     from urbancast.core.errors import UrbancastError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.flows.conftest import NOW, Open
-from tests.flows.process import command, zygote
+from tests.flows.process import Zygote
 from tests.flows.tables import assert_equal, contents
 from urbancast import products
 from urbancast.api.app import create_app
@@ -83,14 +82,13 @@ def test_a_restored_lake_answers_as_the_destroyed_one_did_and_its_ledger_is_whol
 
 
 def test_a_backup_taken_while_a_run_writes_is_the_lake_of_one_instant(
-    lived: Lake, tmp_path: Path, riverton: Open
+    lived: Lake, tmp_path: Path, riverton: Open, forked: Zygote
 ) -> None:
-    after = {"verb": "day", "lake": lived.url, "now": (TOMORROW + timedelta(days=1)).isoformat()}
     made = [backup.backup(lived, tmp_path / "away")]
-    with subprocess.Popen(command(json.dumps(after))) as writer:
-        while writer.poll() is None:
-            made.append(backup.backup(lived, tmp_path / "away"))
-    assert writer.returncode == 0
+    writer = forked.begin("day", lived.url, TOMORROW + timedelta(days=1))
+    while forked.is_at_work(writer):
+        made.append(backup.backup(lived, tmp_path / "away"))
+    assert forked.end().code == 0
     moving = [one for one in made if one.versions["forecasts"] > made[0].versions["forecasts"]]
     assert 0 < len(moving) < len(made), "no backup was taken while the forecasts were written"
     for number, one in enumerate((made[len(made) - len(moving)], made[-1], made[0])):
@@ -195,9 +193,8 @@ def test_a_backup_within_the_lake_is_refused(lived: Lake) -> None:
         backup.backup(lived, Path(lived.url) / "backups")
 
 
-def test_a_backup_killed_on_the_way_is_none_and_the_next_one_is(lived: Lake, tmp_path: Path) -> None:
-    with zygote() as forked:
-        killed = forked.run("backup", lived.url, NOW, to=str(tmp_path / "away"), kill=1)
+def test_a_backup_killed_on_the_way_is_none_and_the_next_one_is(lived: Lake, tmp_path: Path, forked: Zygote) -> None:
+    killed = forked.run("backup", lived.url, NOW, to=str(tmp_path / "away"), kill=1)
     assert (killed.code, "copy was done" in killed.said) == (-9, True)
     assert backup.backup(lived, tmp_path / "away").copied < 12
     backup.restore(tmp_path / "away", tmp_path / "again")

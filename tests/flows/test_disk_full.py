@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.flows.conftest import CITIES, NOW, Open
-from tests.flows.process import Zygote, zygote
+from tests.flows.conftest import NOW, Open
+from tests.flows.process import Zygote
 from tests.flows.tables import assert_equal, served
 from urbancast import products
 from urbancast.api.app import create_app
@@ -53,12 +53,6 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         yield Disk(root)
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
-
-
-@pytest.fixture(scope="module")
-def forked(tracking: str) -> Iterator[Zygote]:
-    with zygote(URBANCAST_PRODUCTS=str(CITIES), MLFLOW_TRACKING_URI=tracking, OMP_NUM_THREADS="1") as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import CITIES, NOW
-from tests.flows.process import Zygote, zygote
+from tests.flows.conftest import NOW
+from tests.flows.process import Zygote
 from tests.flows.tables import assert_equal, contents, served
 from urbancast.lake import requests, runs
 from urbancast.lake.store import Lake
@@ -51,12 +50,6 @@ STATES = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("states")
-
-
-@pytest.fixture(scope="module")
-def forked(tracking: str) -> Iterator[Zygote]:
-    with zygote(URBANCAST_PRODUCTS=str(CITIES), MLFLOW_TRACKING_URI=tracking, POLARS_MAX_THREADS="1") as one:
-        yield one
 
 
 def prepared(state: str, folder: Path, forked: Zygote) -> Path:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import NOW, Open
-from tests.flows.process import command
+from tests.flows.process import Zygote
 from tests.flows.tables import assert_equal, contents
 from urbancast.core.errors import BusyError
 from urbancast.flows import cycle, forecast, maintain
@@ -67,18 +65,20 @@ def test_logs_of_more_than_90_days_ago_go(lake: Lake) -> None:
     assert logs.kept(lake, "riverton") == ["2025-12-31"]
 
 
-def test_upkeep_beside_a_run_disturbs_neither_it_nor_who_reads(lake: Lake, riverton: Open, tmp_path: Path) -> None:
+def test_upkeep_beside_a_run_disturbs_neither_it_nor_who_reads(
+    lake: Lake, riverton: Open, tmp_path: Path, forked: Zygote
+) -> None:
     with riverton(lake) as (job, _):
         cycle.begin(job)
     spared = Lake.open(shutil.copytree(lake.url, tmp_path / "spared"))
-    day = {"verb": "day", "now": (NOW + timedelta(days=1)).isoformat()}
+    tomorrow = NOW + timedelta(days=1)
     reader = lake.snapshot("forecasts")
     held, upkeeps = reader.scan().collect(), 0
-    with subprocess.Popen(command(json.dumps({**day, "lake": lake.url}))) as writer:
-        while writer.poll() is None:
-            maintain.run(lake)
-            upkeeps += 1
-    assert (writer.returncode, upkeeps > 1) == (0, True)
+    writer = forked.begin("day", lake.url, tomorrow)
+    while forked.is_at_work(writer):
+        maintain.run(lake)
+        upkeeps += 1
+    assert (forked.end().code, upkeeps > 1) == (0, True)
     assert reader.scan().collect().equals(held)
-    subprocess.run(command(json.dumps({**day, "lake": spared.url})), check=True)
+    assert forked.run("day", spared.url, tomorrow).code == 0
     assert_equal(lake, spared)
