@@ -280,8 +280,8 @@ def replay(
 
     lived: dict[Any, Any] = {}
     with show.job(product, lake, as_of=as_of) as job:
-        flow.run(job, days=days, anchor=show.instant(anchor), told=lived.__setitem__)
-        losses = check.run(job, since=check.recent(job, days=days))
+        origins = flow.run(job, days=days, anchor=show.instant(anchor), told=lived.__setitem__)
+        losses = check.run(job, since=check.recent(job, first=min(origins, default=None)))
         mirror.run(job)
         orchestrator.show(job, lived)
         show.losses(job, losses, as_json=as_json)

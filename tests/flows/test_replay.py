@@ -146,6 +146,16 @@ def test_nothing_that_serves_moves(relived: Lake, riverton: Open, tmp_path: Path
     assert need.reason.startswith("never trained")  # what a replay trained is not production's
 
 
+def test_where_truth_is_late_the_last_days_are_those_before_it_and_none_is_skipped(
+    relived: Lake, riverton: Open, tmp_path: Path
+) -> None:
+    shutil.copytree(relived.url, tmp_path / "late")
+    with town(Lake.open(str(tmp_path / "late")), riverton) as job:  # the newest truth is of the night before
+        slow = replace(job, recipe=replace(job.recipe, replay_step=2 * DAY))
+        assert replay.run(slow, days=2) == [NOW - 3 * DAY, NOW - 2 * DAY]
+        assert replay.run(slow) == [NOW - slow.recipe.replay, NOW - slow.recipe.replay + 2 * DAY]
+
+
 def test_an_anchor_ahead_of_now_is_refused(relived: Lake, riverton: Open) -> None:
     with town(relived, riverton) as job, pytest.raises(QueryError, match="expected a time before"):
         replay.run(job, anchor=NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,21 +25,24 @@ def run(
 ) -> list[datetime]:
     """Live past days from ``anchor`` on (default: the last ``days`` before now); return their origins.
 
+    Where truth comes months later (``Recipe.replay_step``) the last ``days`` are those before the newest truth; without
+    ``days``, it is the recipe's long replay in its long steps.
+
     The first training is at the anchor, on what was known then; then come daily increments, with the retraining and
     rollbacks that production would have made. Verdicts are of kind ``replay``; nothing that serves moves. A day that
     was lived is not lived again. ``told`` hears of each day, the facts of `release`, `forecasts` and `probation`.
     """
     now = _today(job)
     length = _length(job, days)
-    first = anchor or now - length
-    if first >= now:
-        raise QueryError("malformed-anchor", expected=f"a time before {iso(now)}", found=iso(first),
+    if anchor is not None and anchor >= now:
+        raise QueryError("malformed-anchor", expected=f"a time before {iso(now)}", found=iso(anchor),
                          action="give --anchor an earlier time")  # fmt: skip
     if observations.data_to(job.lake, job.product.id, at=job.now) is None:
         pull.run(job)
         train.baselines(job)
         forecast.run(job)
-    origins = _origins(job, first, min(first + length, now) if days or anchor is None else now)
+    first = anchor or (_judged(job, now) if days else now) - length
+    origins = instants(first, min(first + length, now), job.recipe.issue_step) if days else _origins(job, first, now)
     life = Life(job, "-".join([FLOW, job.product.id, iso(first)]), first)
     lived = _lived(job, life.run_id)
     for some in _by_day(origins):
@@ -81,6 +85,13 @@ def _today(job: Job) -> datetime:
     origin: datetime | None = row["origin"] if row else None
     is_todays = origin is not None and timedelta() <= job.now - origin < job.recipe.issue_step
     return origin if origin is not None and is_todays else floor(job.now, min(as_grain(job.product.grain), DAY / 24))
+
+
+def _judged(job: Job, now: datetime) -> datetime:
+    """Now, or as many whole days before as truth is late where it is late by months."""
+    known_to = observations.data_to(job.lake, job.product.id, at=job.now)
+    is_late = job.recipe.replay_step is not None and known_to is not None and known_to < now
+    return now - math.ceil((now - known_to) / DAY) * DAY if is_late and known_to is not None else now
 
 
 def _origins(job: Job, first: datetime, end: datetime) -> list[datetime]:

@@ -56,9 +56,9 @@ def run(job: Job, *, since: datetime | None = None) -> Tally:
     return tally
 
 
-def recent(job: Job, *, days: int | None = None) -> datetime:
-    """Beginning of a replay (of so many days) and the week before: what a person who asks for scores is shown."""
-    return job.now - (timedelta(days=days) if days else job.recipe.replay) - timedelta(days=7)
+def recent(job: Job, *, first: datetime | None = None) -> datetime:
+    """Beginning of a replay (with this first origin) and the week before: what who asks for scores is shown."""
+    return (first or job.now - job.recipe.replay) - timedelta(days=7)
 
 
 def _chosen(job: Job, days: pl.DataFrame, since: datetime | None) -> pl.DataFrame:
