@@ -61,7 +61,9 @@ LONG = (
     "flows/test_scaffold.py", "flows/test_kill_leases.py", "contracts/test_forecasts.py", "examples/test_contracts.py",
     "flows/test_network.py", "flows/test_replay.py", "e2e/test_stock.py", "flows/test_verify.py",
     "flows/test_faults.py", "flows/test_backup.py", "flows/test_vanished.py", "benchmarks/test_accuracy.py",
-    "test_how_to.py", "flows/test_maintain.py", "flows/test_as_known_then.py", "flows/test_disk_full.py",
+    "test_how_to.py", "flows/test_watch.py", "flows/test_as_known_then.py", "flows/test_prometheus.py",
+    "real/test_route.py", "real/test_replay.py", "benchmarks/test_stages.py", "api/test_gate_real.py",
+    "api/test_server.py", "test_serve_only.py",
 )  # fmt: skip
 
 
