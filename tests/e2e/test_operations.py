@@ -194,7 +194,7 @@ def test_a_champion_is_traced_down_to_its_raw_pages(visit: Open, desk: Desk) -> 
     page.get_by_text("What it was made of").click()
     page.get_by_role("button", name="List the pages").click()
     cells = page.locator("[data-testid=champion] tbody code")
-    page.wait_for_function("document.querySelectorAll('[data-testid=champion] tbody tr').length > 0")
+    page.locator("[data-testid=champion] tbody tr").first.wait_for(state="attached")
     shown = {one.get_attribute("title") for one in cells.all()}
     assert shown == set(desk.town.lake.scan("raw", product=P).collect()["sha256"])
 
@@ -243,7 +243,7 @@ def test_a_session_outlives_a_reload_and_the_page_draws_nothing_anew_while_nothi
     log_in(page, desk.operator)
     page.reload()
     expect(page.get_by_test_id("overview")).to_be_visible()
-    page.wait_for_function("document.querySelectorAll('[data-testid=runs] [data-run]').length > 3")
+    page.locator("[data-testid=runs] [data-run]").nth(3).wait_for(state="attached")
     page.evaluate("""() => {
         window.drawn = 0
         new MutationObserver((found) => (window.drawn += found.length)).observe(
