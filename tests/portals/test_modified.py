@@ -101,7 +101,13 @@ def test_weather_tells_nothing(ask: Ask, source: Make) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "body", ["{}", '{"metas": {"default": {"data_processed": "soon"}}, "rowsUpdatedAt": "soon"}', "["]
+    "body",
+    [
+        "{}",
+        '{"metas": {"default": {"data_processed": "soon"}}, "rowsUpdatedAt": "soon"}',
+        '{"metas": {"default": {"data_processed": "2026-11-02T06:00:00"}}}',
+        "[",
+    ],
 )
 def test_an_answer_that_does_not_say_it_is_refused(
     source: Make, httpserver: HTTPServer, portal: str, path: str, key: str, body: str
@@ -110,6 +116,17 @@ def test_an_answer_that_does_not_say_it_is_refused(
     url = httpserver.url_for("").rstrip("/")
     with Session.of(link=url, policy=HURRIED) as session, pytest.raises(PortalError, match=key):
         portals.modified(source(portal, "x"), session=session, now=NOW, url=url)
+
+
+def test_a_date_that_cannot_be_read_is_refused(source: Make, httpserver: HTTPServer) -> None:
+    headers = {"Last-Modified": "soon"}
+    httpserver.expect_request("/x.csv", method="HEAD").respond_with_data("", content_type="text/csv", headers=headers)
+    url = httpserver.url_for("/x.csv")
+    with (
+        Session.of(link=url, policy=HURRIED) as session,
+        pytest.raises(PortalError, match="Last-Modified, found 'soon'"),
+    ):
+        portals.modified(source("files", "x"), session=session, now=NOW, url=url)
 
 
 def test_a_file_whose_server_does_not_say_is_of_no_known_time(source: Make, httpserver: HTTPServer) -> None:

@@ -73,7 +73,12 @@ def modified(source: Source, *, session: Session, now: datetime, url: str | None
         except AbsentError:
             continue
         if told is not None:
-            found.append(parsedate_to_datetime(told))
+            try:
+                found.append(parsedate_to_datetime(told).replace(tzinfo=UTC))  # HTTP dates are GMT
+            except ValueError as error:
+                raise PortalError(
+                    f"{source.name}: expected a date as Last-Modified, found {told!r}; tell the portal"
+                ) from error
     return max(found, default=None)
 
 

@@ -45,7 +45,7 @@ def modified(source: Source, *, session: Session, now: datetime, url: str | None
     answer = session.get(base)
     try:
         return as_utc(datetime.fromisoformat(orjson.loads(answer.payload)["metas"]["default"]["data_processed"]))
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, ContractError) as error:
         found = answer.payload[:200]
         raise LyingError(
             f"{source.name}: expected metas.default.data_processed, found {found!r}; check the dataset id",
